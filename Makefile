@@ -1,0 +1,170 @@
+# usaged: `make` prints the targets.
+
+VERSION := 0.1.0
+BUILD := build
+PYTHON := tests/install.sh python
+
+CC := gcc
+PACKAGES := rdkafka avro-c libpq libmicrohttpd jansson libcurl libcrypto libxxhash
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+             -ftrivial-auto-var-init=zero -fPIE
+LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+FLAGS := -std=gnu17 -g -pthread -fvisibility=hidden -Iservice -DUSAGED_VERSION='"$(VERSION)"' $(WARNINGS)
+
+# A variant is a folder of objects: release, test (failpoints), asan (failpoints and sanitizers), cov.
+CFLAGS_release := -O2 $(HARDENING)
+CFLAGS_test := -O2 $(HARDENING) -DUSAGED_FAILPOINTS
+CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DUSAGED_FAILPOINTS
+CFLAGS_cov := -O0 --coverage -DUSAGED_FAILPOINTS
+LDFLAGS_release := $(LINK_HARDENING)
+LDFLAGS_test := $(LINK_HARDENING)
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_cov := --coverage
+
+SOURCES := $(sort $(wildcard service/*/*.c))
+EMBEDDED := $(BUILD)/gen/embedded.c
+UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+BENCHES := $(patsubst tests/bench/%.c,%,$(sort $(wildcard tests/bench/*.c)))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help build install-build install-test install-check demo test unit flow rig check format asan tsan coverage bench \
+        bench-pieces protocol faults clean embedded-files
+
+help:
+	@printf '%s\n' \
+	'make demo      the main job on real parts: builds, starts Kafka, PostgreSQL and a registry, kills usaged in the middle' \
+	'make test      unit tests and flow tests on the rig; ends with "N passed, M failed"' \
+	'make build     the program: build/usaged' \
+	'make rig       starts Kafka, PostgreSQL and the registry, prints their addresses, stays until Ctrl-C' \
+	'make check     format, warnings as errors, clang-tidy, cppcheck, shellcheck, the layers' \
+	'make format    formats the C sources' \
+	'make asan      unit and flow tests under the address and undefined-behaviour sanitizers' \
+	'make coverage  line coverage of all tests: build/coverage/' \
+	'make bench     1,000,000 records from topic to committed events: build/bench.json' \
+	'make faults    the long kill, freeze and outage runs (a short form of each is in make test)' \
+	'make protocol  checks the protocol models with TLC (docs/protocol)' \
+	'make clean     removes build/'
+
+# --- installing: each asks for root only when something is missing ------------------------------------------
+
+install-build:
+	@tests/install.sh build
+
+install-test:
+	@tests/install.sh test
+
+install-check:
+	@tests/install.sh check
+
+# --- building -------------------------------------------------------------------------------------------------
+
+# The packages are asked for only once something is compiled: `make` alone works on a bare machine.
+pkg_cflags = $(shell pkg-config --cflags $(PACKAGES))
+pkg_libs = $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
+
+build: install-build
+	@$(MAKE) --no-print-directory $(BUILD)/usaged
+
+embedded-files:
+	@sh service/embed.sh $(EMBEDDED) embed_migrations $(sort $(wildcard migrations/[0-9]*.sql)) \
+	  $(if $(wildcard migrations/grants.sql),migrations/grants.sql) \
+	  -- embed_schemas $(sort $(wildcard schemas/*.avsc)) -- embed_sql $(sort $(wildcard service/usage/sql/*.sql))
+
+$(EMBEDDED): embedded-files ;
+
+define variant
+$(BUILD)/$(1)/%.o: service/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) $$(EXTRA) $$(pkg_cflags) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/$(1)/embedded.o: $(EMBEDDED)
+	@mkdir -p $$(@D)
+	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -c $$< -o $$@
+
+$(BUILD)/$(1)/usaged: $(BUILD)/$(1)/main.o $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
+	$$(CC) $$(LDFLAGS_$(1)) $$^ $$(pkg_libs) -o $$@
+
+$(BUILD)/$(1)/unit/%: tests/unit/%.c $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
+	@mkdir -p $$(@D)
+	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/unit $$(pkg_cflags) -MMD -MP $$< $$(filter %.o,$$^) $$(LDFLAGS_$(1)) $$(pkg_libs) \
+	  -lcmocka -o $$@
+
+$(BUILD)/$(1)/bench/%: tests/bench/%.c $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
+	@mkdir -p $$(@D)
+	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/unit $$(pkg_cflags) -MMD -MP $$< $$(filter %.o,$$^) $$(LDFLAGS_$(1)) $$(pkg_libs) -o $$@
+endef
+$(foreach v,release test asan cov,$(eval $(call variant,$(v))))
+
+$(BUILD)/usaged: $(BUILD)/release/usaged
+	@cp $< $@
+
+# --- running ----------------------------------------------------------------------------------------------------
+
+unit_programs = $(UNIT:%=$(BUILD)/$(1)/unit/%)
+
+demo: build
+	@$(PYTHON) tests/demo/demo.py
+
+# Flow tests run the build with failpoints; its code is otherwise the same.
+test: install-test
+	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(call unit_programs,test)
+	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,test) --pytest -q tests/lib tests/flow
+
+unit: install-test
+	@$(MAKE) --no-print-directory $(call unit_programs,test)
+	@$(PYTHON) tests/run.py --unit $(call unit_programs,test)
+
+flow: install-test
+	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
+	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/flow
+
+faults: install-test
+	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
+	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/faults
+
+rig: install-test
+	@$(PYTHON) tests/rig/rig.py up
+
+asan: install-test
+	@$(MAKE) --no-print-directory $(BUILD)/asan/usaged $(call unit_programs,asan)
+	@USAGED_BIN=$(BUILD)/asan/usaged ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 $(PYTHON) tests/run.py \
+	  --unit $(call unit_programs,asan) --pytest -q tests/flow
+
+coverage: install-check install-test
+	@$(MAKE) --no-print-directory $(BUILD)/cov/usaged $(call unit_programs,cov)
+	@USAGED_BIN=$(BUILD)/cov/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,cov) --pytest -q tests/flow
+	@mkdir -p $(BUILD)/coverage
+	@gcovr -r . --object-directory $(BUILD)/cov -e tests --html-details $(BUILD)/coverage/index.html --print-summary
+
+protocol:
+	@docs/protocol/check.sh
+
+format: install-check
+	@clang-format-19 -i service/*.c service/*/*.[ch] tests/unit/*.[ch] tests/bench/*.c
+
+C_FILES := $(wildcard service/*.c service/*/*.c)
+
+check: install-check
+	@echo 'check: format'
+	@clang-format-19 --dry-run -Werror service/*.c service/*/*.[ch] tests/unit/*.[ch] tests/bench/*.c
+	@echo 'check: layers'
+	@tests/layers.sh
+	@echo 'check: shellcheck'
+	@shellcheck tests/*.sh service/*.sh docs/protocol/check.sh .ci/run
+	@echo 'check: warnings as errors'
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/werror EXTRA=-Werror $(BUILD)/werror/release/usaged \
+	  $(call unit_programs,werror/release) >/dev/null
+	@echo 'check: cppcheck'
+	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
+	  --suppress=missingIncludeSystem -Iservice -j2 service
+	@echo 'check: clang-tidy'
+	@printf '%s\n' $(C_FILES) | xargs -P2 -n8 clang-tidy-19 --quiet --warnings-as-errors='*' 2>/dev/null -- \
+	  -std=gnu17 -Iservice $(pkg_cflags)
+	@echo 'check: all is well'
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,118 @@
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct block {
+    struct block *next;
+    size_t size, used;
+    _Alignas(max_align_t) unsigned char bytes[];
+};
+
+struct arena {
+    struct block *first, *last;
+    size_t block_bytes, held;
+};
+
+static struct block *block_new(struct arena *a, size_t bytes)
+{
+    struct block *b = malloc(sizeof *b + bytes);
+    if (!b)
+        abort();
+    b->next = NULL;
+    b->size = bytes;
+    b->used = 0;
+    a->held += sizeof *b + bytes;
+    return b;
+}
+
+struct arena *arena_new(size_t block_bytes)
+{
+    struct arena *a = calloc(1, sizeof *a);
+    if (!a)
+        abort();
+    a->block_bytes = block_bytes;
+    a->first = a->last = block_new(a, block_bytes);
+    return a;
+}
+
+static void drop_rest(struct arena *a)
+{
+    struct block *b = a->first->next;
+    while (b) {
+        struct block *next = b->next;
+        a->held -= sizeof *b + b->size;
+        free(b);
+        b = next;
+    }
+    a->first->next = NULL;
+    a->last = a->first;
+}
+
+void arena_free(struct arena *a)
+{
+    if (!a)
+        return;
+    drop_rest(a);
+    free(a->first);
+    free(a);
+}
+
+void *arena_alloc(struct arena *a, size_t bytes)
+{
+    size_t align = _Alignof(max_align_t);
+    if (bytes > SIZE_MAX / 2)
+        abort();
+    bytes = (bytes + align - 1) / align * align;
+    if (a->last->size - a->last->used < bytes) {
+        struct block *b = block_new(a, bytes > a->block_bytes ? bytes : a->block_bytes);
+        a->last->next = b;
+        a->last = b;
+    }
+    void *p = a->last->bytes + a->last->used;
+    a->last->used += bytes;
+    return p;
+}
+
+void *arena_zero(struct arena *a, size_t bytes)
+{
+    return memset(arena_alloc(a, bytes), 0, bytes);
+}
+
+char *arena_copy(struct arena *a, const void *bytes, size_t size)
+{
+    char *p = arena_alloc(a, size + 1);
+    if (size > 0)
+        memcpy(p, bytes, size);
+    p[size] = 0;
+    return p;
+}
+
+char *arena_printf(struct arena *a, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n < 0)
+        abort();
+    char *p = arena_alloc(a, (size_t)n + 1);
+    vsnprintf(p, (size_t)n + 1, format, again);
+    va_end(again);
+    return p;
+}
+
+void arena_reset(struct arena *a)
+{
+    drop_rest(a);
+    a->first->used = 0;
+}
+
+size_t arena_bytes(const struct arena *a)
+{
+    return a->held;
+}

@@ -1,0 +1,84 @@
+#include "base/stop.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static atomic_int asked;
+static atomic_int code;
+static int event = -1;
+
+static void *await_signals(void *arg)
+{
+    (void)arg;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    for (int n = 0;; n++) {
+        int signal;
+        if (sigwait(&set, &signal) != 0)
+            return NULL;
+        if (n > 0)
+            _exit(128 + signal);
+        stop_now(0);
+    }
+}
+
+void stop_init(void)
+{
+    event = eventfd(0, EFD_CLOEXEC);
+    if (event < 0)
+        abort();
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, await_signals, NULL) != 0)
+        abort();
+    pthread_detach(thread);
+}
+
+void stop_now(int exit_code)
+{
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&asked, &none, 1))
+        return;
+    atomic_store(&code, exit_code);
+    if (event >= 0) {
+        uint64_t one = 1;
+        if (write(event, &one, sizeof one) != sizeof one)
+            abort();
+    }
+}
+
+bool stop_asked(void)
+{
+    return atomic_load_explicit(&asked, memory_order_relaxed) != 0;
+}
+
+int stop_exit_code(void)
+{
+    return atomic_load(&code);
+}
+
+bool stop_wait(int wait_ms)
+{
+    struct pollfd p = {.fd = event, .events = POLLIN};
+    if (!stop_asked())
+        poll(&p, 1, wait_ms); /* an early return (EINTR) is harmless: every caller loops */
+    return stop_asked();
+}
+
+int stop_fd(void)
+{
+    return event;
+}
