@@ -1,0 +1,313 @@
+#include "io/consumer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/instant.h"
+#include "base/stop.h"
+
+struct consumer_member {
+    int count;
+    rd_kafka_consumer_group_metadata_t *metadata;
+};
+
+struct consumer {
+    rd_kafka_t *client;
+    struct consumer_options options;
+    struct consumer_member *member;
+    rd_kafka_topic_partition_list_t *held;   /* what is assigned */
+    rd_kafka_topic_partition_list_t *paused; /* a pause survives a rebalance: it is ours to undo */
+    char *cluster;
+};
+
+struct consumer_member *consumer_member_keep(struct consumer_member *m)
+{
+    if (m)
+        m->count++;
+    return m;
+}
+
+void consumer_member_drop(struct consumer_member *m)
+{
+    if (!m || --m->count > 0)
+        return;
+    rd_kafka_consumer_group_metadata_destroy(m->metadata);
+    free(m);
+}
+
+const rd_kafka_consumer_group_metadata_t *consumer_member_metadata(const struct consumer_member *m)
+{
+    return m->metadata;
+}
+
+static struct consumer_member *member_new(rd_kafka_t *client)
+{
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(client);
+    if (!metadata)
+        return NULL;
+    struct consumer_member *m = calloc(1, sizeof *m);
+    if (!m)
+        abort();
+    m->count = 1;
+    m->metadata = metadata;
+    return m;
+}
+
+static void forget_held(struct consumer *c)
+{
+    if (c->held)
+        rd_kafka_topic_partition_list_destroy(c->held);
+    c->held = NULL;
+}
+
+/* Resumes the partitions of `parts` that we have paused, and only those: resuming one that is not paused may read
+ * again from an old position. */
+static void resume(struct consumer *c, const rd_kafka_topic_partition_list_t *parts)
+{
+    for (int i = c->paused->cnt - 1; i >= 0; i--) {
+        const rd_kafka_topic_partition_t *p = &c->paused->elems[i];
+        if (!rd_kafka_topic_partition_list_find(parts, p->topic, p->partition))
+            continue;
+        rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
+        rd_kafka_topic_partition_list_add(one, p->topic, p->partition);
+        rd_kafka_resume_partitions(c->client, one);
+        rd_kafka_topic_partition_list_destroy(one);
+        rd_kafka_topic_partition_list_del_by_idx(c->paused, i);
+    }
+}
+
+/* ASSIGN is always answered with rd_kafka_assign(list), an empty list when all is refused: assign(NULL) here can leave
+ * the consumer outside the group for ever. */
+static void assign(struct consumer *c, rd_kafka_topic_partition_list_t *given)
+{
+    forget_held(c);
+    consumer_member_drop(c->member);
+    c->member = member_new(c->client);
+    rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_copy(given);
+    bool taken = c->options.assigned(c->options.arg, parts);
+    if (!taken) {
+        rd_kafka_topic_partition_list_destroy(parts);
+        parts = rd_kafka_topic_partition_list_copy(given);
+        for (int i = 0; i < parts->cnt; i++)
+            parts->elems[i].offset = RD_KAFKA_OFFSET_END; /* never read from: paused, then sought */
+    }
+    rd_kafka_assign(c->client, parts);
+    c->held = parts;
+    if (taken)
+        resume(c, parts);
+    else
+        consumer_pause_all(c);
+}
+
+static void revoke(struct consumer *c)
+{
+    c->options.revoked(c->options.arg);
+    consumer_member_drop(c->member);
+    c->member = NULL;
+    rd_kafka_assign(c->client, NULL);
+    forget_held(c);
+}
+
+static void rebalance_cb(rd_kafka_t *client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *parts,
+                         void *arg)
+{
+    (void)client;
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+        assign(arg, parts);
+    else
+        revoke(arg);
+}
+
+static bool configure(rd_kafka_conf_t *conf, const struct consumer_options *o, struct err *err)
+{
+    return kafka_conf_set(conf, "group.id", o->group, err) &&
+           kafka_conf_set(conf, "client.id", o->client_id, err) &&
+           kafka_conf_set(conf, "enable.auto.commit", "false", err) &&
+           kafka_conf_set(conf, "enable.auto.offset.store", "false", err) &&
+           kafka_conf_set(conf, "auto.offset.reset", "error", err) &&
+           kafka_conf_set(conf, "isolation.level", "read_committed", err) &&
+           kafka_conf_set(conf, "check.crcs", "true", err) &&
+           kafka_conf_set(conf, "partition.assignment.strategy", "range", err) &&
+           kafka_conf_set(conf, "allow.auto.create.topics", "false", err);
+}
+
+static bool subscribe(struct consumer *c, struct err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)c->options.topic_count);
+    for (size_t i = 0; i < c->options.topic_count; i++)
+        rd_kafka_topic_partition_list_add(list, c->options.topics[i], RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(c->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? kafka_err(err, code, "subscribe") : true;
+}
+
+struct consumer *consumer_new(const struct consumer_options *options, struct err *err)
+{
+    char text[512];
+    rd_kafka_conf_t *conf = kafka_conf(options->properties, options->property_count, err);
+    if (!conf)
+        return NULL;
+    struct consumer *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    c->options = *options;
+    c->paused = rd_kafka_topic_partition_list_new(4);
+    rd_kafka_conf_set_opaque(conf, c);
+    rd_kafka_conf_set_rebalance_cb(conf, rebalance_cb);
+    if (!configure(conf, options, err)) {
+        rd_kafka_conf_destroy(conf);
+        consumer_free(c);
+        return NULL;
+    }
+    c->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (!c->client) {
+        rd_kafka_conf_destroy(conf);
+        err_set(err, ERR_FATAL, "Kafka consumer: %s", text);
+        consumer_free(c);
+        return NULL;
+    }
+    rd_kafka_poll_set_consumer(c->client);
+    if (!subscribe(c, err)) {
+        consumer_free(c);
+        return NULL;
+    }
+    c->options.topics = NULL; /* the caller's, like the names: not kept */
+    c->options.group = c->options.client_id = NULL;
+    return c;
+}
+
+void consumer_free(struct consumer *c)
+{
+    if (!c)
+        return;
+    if (c->client) {
+        rd_kafka_consumer_close(c->client);
+        rd_kafka_destroy(c->client);
+    }
+    consumer_member_drop(c->member);
+    forget_held(c);
+    rd_kafka_topic_partition_list_destroy(c->paused);
+    free(c->cluster);
+    free(c);
+}
+
+static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err *err)
+{
+    switch (m->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* an inbound topic that is not there yet is waited for */
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+        return;
+    case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
+        consumer_member_drop(c->member);
+        c->member = NULL;
+        err_set(err, ERR_LOST, "max.poll.interval.ms has passed without a poll");
+        return;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        err_set(err, ERR_RETRY, "%s[%d]: no such offset any more: %s",
+                m->rkt ? rd_kafka_topic_name(m->rkt) : "?", (int)m->partition, rd_kafka_message_errstr(m));
+        return;
+    default:
+        /* A topic or group right that is missing, or something new: the operator should see it. */
+        err_set(err, ERR_RETRY, "%s", rd_kafka_message_errstr(m));
+        err->code = m->err;
+        err->part = "kafka";
+    }
+}
+
+rd_kafka_message_t *consumer_poll(struct consumer *c, int wait_ms, struct err *err)
+{
+    err_clear(err);
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(c->client, wait_ms);
+    if (!m || !m->err)
+        return m;
+    classify(c, m, err);
+    rd_kafka_message_destroy(m);
+    return NULL;
+}
+
+struct consumer_member *consumer_member(const struct consumer *c)
+{
+    return c->member;
+}
+
+/* librdkafka 2.0.2 takes the timeout of a seek in microseconds: five seconds are five million. */
+enum { SEEK_US = 5000000, SEEK_TRIES = 40, SEEK_AGAIN_MS = 50 };
+
+static bool seek_once(struct consumer *c, rd_kafka_topic_partition_list_t *parts, struct err *err)
+{
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(c->client, parts, SEEK_US);
+    if (error) {
+        kafka_txn_err(err, error, "seek");
+        err->kind = ERR_RETRY;
+        return false;
+    }
+    for (int i = 0; i < parts->cnt; i++)
+        if (parts->elems[i].err)
+            return kafka_err(err, parts->elems[i].err, "seek");
+    return true;
+}
+
+bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts, struct err *err)
+{
+    if (parts->cnt == 0)
+        return true;
+    for (int i = 0; !seek_once(c, parts, err); i++)
+        if (i == SEEK_TRIES || stop_wait(SEEK_AGAIN_MS)) /* a partition just assigned has not started yet */
+            return false;
+    resume(c, parts);
+    return true;
+}
+
+void consumer_pause(struct consumer *c, const char *topic, int partition)
+{
+    if (rd_kafka_topic_partition_list_find(c->paused, topic, partition))
+        return;
+    rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(one, topic, partition);
+    rd_kafka_pause_partitions(c->client, one);
+    rd_kafka_topic_partition_list_destroy(one);
+    rd_kafka_topic_partition_list_add(c->paused, topic, partition);
+}
+
+void consumer_pause_all(struct consumer *c)
+{
+    for (int i = 0; c->held && i < c->held->cnt; i++)
+        consumer_pause(c, c->held->elems[i].topic, c->held->elems[i].partition);
+}
+
+bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *parts, int wait_ms, struct err *err)
+{
+    if (parts->cnt == 0)
+        return true;
+    rd_kafka_resp_err_t code = rd_kafka_committed(c->client, parts, wait_ms);
+    for (int i = 0; !code && i < parts->cnt; i++)
+        code = parts->elems[i].err;
+    return code ? kafka_err(err, code, "committed offsets") : true;
+}
+
+bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms, int64_t *low, int64_t *high,
+                     struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(c->client, topic, partition, low, high, wait_ms);
+    return code ? kafka_err(err, code, "watermarks") : true;
+}
+
+const char *consumer_cluster(struct consumer *c, int wait_ms)
+{
+    if (!c->cluster) {
+        char *id = rd_kafka_clusterid(c->client, wait_ms);
+        if (id) {
+            c->cluster = strdup(id);
+            rd_kafka_mem_free(c->client, id);
+        }
+    }
+    return c->cluster;
+}
+
+rd_kafka_t *consumer_client(struct consumer *c)
+{
+    return c->client;
+}

@@ -1,0 +1,78 @@
+#include "io/kafka.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* librdkafka says "broker down" in many words and often; one line from us says it better (app/health.h). */
+static void log_cb(const rd_kafka_t *client, int level, const char *facility, const char *text)
+{
+    (void)client;
+    bool noise = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
+                 strcmp(facility, "CONFWARN") == 0;
+    enum log_level ours = level <= 3 ? LOG_ERROR : level <= 4 ? LOG_WARNING : LOG_DEBUG;
+    log_line(noise ? LOG_DEBUG : ours, "librdkafka", "facility=%s text=\"%s\"", facility, text);
+}
+
+bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
+{
+    char text[512];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) != RD_KAFKA_CONF_OK)
+        return err_set(err, ERR_FATAL, "setting kafka.%s: %s", name, text);
+    return true;
+}
+
+rd_kafka_conf_t *kafka_conf(const struct kafka_property *properties, size_t n, struct err *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, log_cb);
+    for (size_t i = 0; i < n; i++)
+        if (!kafka_conf_set(conf, properties[i].name, properties[i].value, err)) {
+            rd_kafka_conf_destroy(conf);
+            return NULL;
+        }
+    return conf;
+}
+
+static enum err_kind remedy(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+        return ERR_LOST;
+    default:
+        return ERR_RETRY;
+    }
+}
+
+bool kafka_err(struct err *err, rd_kafka_resp_err_t code, const char *what)
+{
+    err_set(err, remedy(code), "%s: %s (%s)", what, rd_kafka_err2str(code), rd_kafka_err2name(code));
+    err->code = code;
+    err->part = "kafka";
+    return false;
+}
+
+bool kafka_txn_err(struct err *err, rd_kafka_error_t *error, const char *what)
+{
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    err_set(err, remedy(code), "%s: %s (%s)", what, rd_kafka_error_string(error), rd_kafka_err2name(code));
+    err->code = code;
+    err->part = "kafka";
+    rd_kafka_error_destroy(error);
+    return false;
+}
+
+bool kafka_is_right_missing(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+        return true;
+    default:
+        return false;
+    }
+}

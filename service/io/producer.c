@@ -1,0 +1,316 @@
+#include "io/producer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/stop.h"
+
+enum { CALL_MS = 1000, SWEEP_MS = 12000 };
+
+struct producer {
+    struct producer_options options;
+    char *id, *client_id;
+    rd_kafka_t *client;
+    bool open;            /* a transaction has begun */
+    bool rebuild;         /* only a new handle helps */
+    int failures;         /* transactions aborted in a row */
+    int timeout_ms;       /* of the next handle: doubled after an abort by time-out */
+    int64_t begun_ms;     /* CLOCK_BOOTTIME: it counts a suspended machine too */
+    rd_kafka_resp_err_t report; /* first failed delivery of this transaction */
+    rd_kafka_topic_t *topics[16];
+    const char *topic_names[16];
+    int topic_count;
+};
+
+static int64_t boot_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void delivered(rd_kafka_t *client, const rd_kafka_message_t *m, void *arg)
+{
+    (void)client;
+    struct producer *p = arg;
+    if (m->err && !p->report)
+        p->report = m->err;
+}
+
+struct producer *producer_new(const struct producer_options *options)
+{
+    struct producer *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    p->options = *options;
+    p->id = strdup(options->transactional_id);
+    p->client_id = strdup(options->client_id);
+    if (!p->id || !p->client_id)
+        abort();
+    p->timeout_ms = options->transaction_timeout_ms;
+    return p;
+}
+
+static void destroy_client(struct producer *p)
+{
+    for (int i = 0; i < p->topic_count; i++)
+        rd_kafka_topic_destroy(p->topics[i]);
+    p->topic_count = 0;
+    if (p->client)
+        rd_kafka_destroy(p->client);
+    p->client = NULL;
+    p->open = p->rebuild = false;
+}
+
+void producer_free(struct producer *p)
+{
+    if (!p)
+        return;
+    destroy_client(p);
+    free(p->id);
+    free(p->client_id);
+    free(p);
+}
+
+static bool configure(struct producer *p, rd_kafka_conf_t *conf, struct err *err)
+{
+    char timeout[16];
+    snprintf(timeout, sizeof timeout, "%d", p->timeout_ms);
+    return kafka_conf_set(conf, "transactional.id", p->id, err) &&
+           kafka_conf_set(conf, "client.id", p->client_id, err) &&
+           kafka_conf_set(conf, "transaction.timeout.ms", timeout, err) &&
+           kafka_conf_set(conf, "partitioner", "murmur2_random", err);
+}
+
+static bool make_client(struct producer *p, struct err *err)
+{
+    char text[512];
+    rd_kafka_conf_t *conf = kafka_conf(p->options.properties, p->options.property_count, err);
+    if (!conf)
+        return false;
+    rd_kafka_conf_set_opaque(conf, p);
+    rd_kafka_conf_set_dr_msg_cb(conf, delivered);
+    if (!configure(p, conf, err)) {
+        rd_kafka_conf_destroy(conf);
+        return false;
+    }
+    p->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (!p->client) {
+        rd_kafka_conf_destroy(conf);
+        return err_set(err, ERR_FATAL, "Kafka producer: %s", text);
+    }
+    return true;
+}
+
+static void idle(const struct producer *p)
+{
+    if (p->options.idle)
+        p->options.idle(p->options.idle_arg);
+}
+
+/* Calls again while the library says that this is right; between, the caller's idle work and a look at the
+ * stop. A commit that was sent is decided by the broker alone, so nothing else may follow a retriable error. */
+#define AGAIN(error, call)                                                                                    \
+    while (((error) = (call)) && rd_kafka_error_is_retriable(error) && !stop_asked_for(p)) {                  \
+        rd_kafka_error_destroy(error);                                                                        \
+        idle(p);                                                                                              \
+    }
+
+/* A stop gives a call two more seconds: the successor's takeover finds out what happened. */
+static bool stop_asked_for(const struct producer *p)
+{
+    (void)p;
+    static _Thread_local int64_t since;
+    if (!stop_asked()) {
+        since = 0;
+        return false;
+    }
+    if (since == 0)
+        since = boot_ms();
+    return boot_ms() - since > 2000;
+}
+
+bool producer_open(struct producer *p, struct err *err)
+{
+    if (p->client && !p->rebuild)
+        return true;
+    destroy_client(p);
+    if (!make_client(p, err))
+        return false;
+    rd_kafka_error_t *error = NULL;
+    error = rd_kafka_init_transactions(p->client, 5 * CALL_MS);
+    if (!error)
+        return true;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    kafka_txn_err(err, error, "init_transactions");
+    destroy_client(p);
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT && p->timeout_ms > p->options.transaction_timeout_ms)
+        p->timeout_ms = p->options.transaction_timeout_ms;
+    else if (kafka_is_right_missing(code) || code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
+        err->kind = ERR_FATAL;
+    return false;
+}
+
+/* Two things look the same to librdkafka: the broker has ended our transaction since it was too old, or another
+ * process uses our transactional.id. Only our own clock can tell: rebuilding against a twin would fence *it*, and so
+ * on without end. */
+static bool is_twin(const struct producer *p, rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__FENCED && (!p->open || boot_ms() - p->begun_ms < p->timeout_ms);
+}
+
+static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what, struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    bool fatal = rd_kafka_error_is_fatal(error);
+    kafka_txn_err(err, error, what);
+    if (p->report && err->kind == ERR_RETRY) /* the commit says only "inconsistent"; the report says why */
+        err_wrap(err, "delivery failed (%s)", rd_kafka_err2name(p->report));
+    if (fatal || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING || p->failures > 0)
+        p->rebuild = true;
+    if (is_twin(p, code)) {
+        err_set(err, ERR_FATAL,
+                "another process runs with transactional.id %s: give each its own instance.id", p->id);
+        return false;
+    }
+    bool by_time = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
+                   p->report == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+    if (by_time && p->timeout_ms < p->options.transaction_timeout_ms * 16) {
+        p->timeout_ms *= 2;
+        p->rebuild = true;
+    }
+    return false;
+}
+
+bool producer_begin(struct producer *p, struct err *err)
+{
+    if (!producer_open(p, err))
+        return false;
+    p->report = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(p->client);
+    if (error)
+        return failed(p, error, "begin_transaction", err);
+    p->open = true;
+    p->begun_ms = boot_ms();
+    return true;
+}
+
+static rd_kafka_topic_t *topic_of(struct producer *p, const char *name)
+{
+    for (int i = 0; i < p->topic_count; i++)
+        if (p->topic_names[i] == name || strcmp(p->topic_names[i], name) == 0)
+            return p->topics[i];
+    if (p->topic_count == (int)(sizeof p->topics / sizeof p->topics[0]))
+        return NULL;
+    rd_kafka_topic_t *t = rd_kafka_topic_new(p->client, name, NULL);
+    if (t) {
+        p->topics[p->topic_count] = t;
+        p->topic_names[p->topic_count++] = rd_kafka_topic_name(t);
+    }
+    return t;
+}
+
+static rd_kafka_resp_err_t produce_plain(struct producer *p, const struct producer_message *m)
+{
+    rd_kafka_topic_t *topic = topic_of(p, m->topic);
+    if (!topic)
+        return rd_kafka_last_error();
+    /* The values' cast is safe: with F_COPY the library reads only. */
+    if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)m->value.p,
+                         m->value.n, m->key.p, m->key.n, NULL) == 0)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    return rd_kafka_last_error();
+}
+
+/* With headers: the varargs form, since rd_kafka_produceva() with headers crashes on an unknown partition. */
+static rd_kafka_resp_err_t produce_headers(struct producer *p, const struct producer_message *m)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(m->header_count);
+    for (size_t i = 0; i < m->header_count; i++) {
+        const struct producer_header *h = &m->headers[i];
+        rd_kafka_header_add(headers, h->name.p, (ssize_t)h->name.n, h->value.p, (ssize_t)h->value.n);
+    }
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        p->client, RD_KAFKA_V_TOPIC(m->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(m->key.p, m->key.n), RD_KAFKA_V_VALUE((void *)(uintptr_t)m->value.p, m->value.n),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    if (code)
+        rd_kafka_headers_destroy(headers);
+    return code;
+}
+
+bool producer_send(struct producer *p, const struct producer_message *m, struct err *err)
+{
+    for (;;) {
+        rd_kafka_resp_err_t code = m->header_count ? produce_headers(p, m) : produce_plain(p, m);
+        if (!code)
+            return true;
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || stop_asked_for(p)) {
+            kafka_err(err, code, "produce");
+            err_wrap(err, "%s", m->topic);
+            if (code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__FENCED)
+                p->rebuild = true;
+            return false;
+        }
+        rd_kafka_poll(p->client, 100); /* full: let some go out */
+        idle(p);
+    }
+}
+
+bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *offsets,
+                     const struct consumer_member *m, struct err *err)
+{
+    rd_kafka_error_t *error;
+    rd_kafka_poll(p->client, 0);
+    failpoint("before-send-offsets");
+    AGAIN(error, rd_kafka_send_offsets_to_transaction(p->client, offsets, consumer_member_metadata(m), CALL_MS));
+    if (error)
+        return failed(p, error, "send_offsets_to_transaction", err);
+    failpoint("before-kafka-commit");
+    AGAIN(error, rd_kafka_commit_transaction(p->client, CALL_MS));
+    if (error)
+        return failed(p, error, "commit_transaction", err);
+    failpoint("after-kafka-commit");
+    p->open = false;
+    p->failures = 0;
+    if (p->timeout_ms != p->options.transaction_timeout_ms) {
+        p->timeout_ms = p->options.transaction_timeout_ms;
+        p->rebuild = true; /* the short time-out again, from the next transaction on */
+    }
+    return true;
+}
+
+bool producer_settle(struct producer *p, struct err *err)
+{
+    rd_kafka_error_t *error = NULL;
+    if (p->client && p->open && !p->rebuild) {
+        p->failures++;
+        AGAIN(error, rd_kafka_abort_transaction(p->client, CALL_MS));
+        if (error && !failed(p, error, "abort_transaction", err) && err->kind == ERR_FATAL)
+            return false;
+        if (!error)
+            p->open = false;
+        else if (!p->rebuild)
+            return false;
+    }
+    if (p->rebuild) {
+        log_line(LOG_INFO, "producer is made anew", "transactional.id=%s", p->id);
+        destroy_client(p);
+        p->failures = 0;
+    }
+    return producer_open(p, err);
+}
+
+bool producer_is_open(const struct producer *p)
+{
+    return p->open;
+}
+
+rd_kafka_t *producer_client(struct producer *p)
+{
+    return p->client;
+}
