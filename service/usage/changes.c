@@ -1,0 +1,445 @@
+#include "usage/changes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "usage/id.h"
+
+/* --- events ------------------------------------------------------------------------------------------ */
+
+static struct effect *add_effect(struct changes *c, struct entry *e, const struct inbound *cause)
+{
+    struct effect *f = arena_zero(c->a, sizeof *f);
+    f->cause = cause;
+    if (e->last_effect)
+        e->last_effect->next = f;
+    else
+        e->effects = f;
+    e->last_effect = f;
+    return f;
+}
+
+static void event_of(const struct changes *c, const struct effect *f, struct event *out)
+{
+    *out = (struct event){.type = f->type,
+                          .schema_id = c->settings->schema_ids[f->type],
+                          .usage = f->after,
+                          .base_url = c->settings->base_url,
+                          .event_time = c->now_ms,
+                          .occurred = f->cause->timestamp >= 0 ? f->cause->timestamp : c->now_ms,
+                          .source = f->source,
+                          .record_id = f->record_id,
+                          .previous = f->previous,
+                          .field_path = f->field_path};
+}
+
+/* What an event of this usage can be at the most is far below the limit for all but giants: only those are written
+ * twice, once to be measured. */
+static bool event_too_large(const struct changes *c, const struct effect *f, size_t bytes_in)
+{
+    enum { GROWTH = 50, FIXED = 8192 };
+    if ((int64_t)(bytes_in * GROWTH + FIXED) < c->settings->event_max)
+        return false;
+    struct buf b = {0};
+    struct event event;
+    event_of(c, f, &event);
+    event_write(&b, &event);
+    bool large = (int64_t)b.len > c->settings->event_max;
+    buf_fini(&b);
+    return large;
+}
+
+static const char large_text[] = "the event of this usage would be longer than event.max-bytes (%lld)";
+
+static void die(struct changes *c, struct entry *e, enum reason reason, const char *text)
+{
+    e->outcome = OUTCOME_DEAD;
+    e->reason = reason;
+    e->text = arena_copy(c->a, text, strlen(text));
+}
+
+/* --- grouping ---------------------------------------------------------------------------------------- */
+
+/* Raw records act before ratings; then by (topic, partition, offset), which is (part, offset). */
+static int act_order(const void *a, const void *b)
+{
+    const struct entry *x = *(struct entry *const *)a, *y = *(struct entry *const *)b;
+    int order = id_compare(&x->change.id, &y->change.id);
+    if (order != 0)
+        return order;
+    bool x_rated = x->change.kind == CHANGE_RATED, y_rated = y->change.kind == CHANGE_RATED;
+    if (x_rated != y_rated)
+        return x_rated ? 1 : -1;
+    if (x->part != y->part)
+        return x->part < y->part ? -1 : 1;
+    return x->in.offset < y->in.offset ? -1 : x->in.offset > y->in.offset;
+}
+
+/* Before anything is stored: a usage whose event could not be sent is not stored. */
+static void refuse_giant(struct changes *c, struct entry *e)
+{
+    struct effect f = {.type = EVENT_CREATE, .after = e->change.usage, .cause = &e->in};
+    if (e->reason != REASON_NONE || !e->change.usage || !event_too_large(c, &f, e->in.value.n))
+        return;
+    char text[128];
+    snprintf(text, sizeof text, large_text, (long long)c->settings->event_max);
+    die(c, e, REASON_EVENT_TOO_LARGE, text);
+}
+
+void changes_group(struct changes *c)
+{
+    struct entry **sorted = arena_alloc(c->a, c->entry_count * sizeof(struct entry *));
+    size_t live = 0;
+    for (size_t i = 0; i < c->entry_count; i++) {
+        struct entry *e = &c->entries[i];
+        refuse_giant(c, e);
+        if (e->reason == REASON_NONE)
+            sorted[live++] = e;
+        else
+            e->outcome = OUTCOME_DEAD;
+    }
+    qsort(sorted, live, sizeof *sorted, act_order);
+    c->groups = arena_zero(c->a, (live + 1) * sizeof *c->groups);
+    c->group_count = 0;
+    for (size_t i = 0; i < live; i++) {
+        struct group *g = c->group_count > 0 ? &c->groups[c->group_count - 1] : NULL;
+        if (!g || id_compare(&g->id, &sorted[i]->change.id) != 0) {
+            g = &c->groups[c->group_count++];
+            g->entries = &sorted[i];
+            g->id = sorted[i]->change.id;
+        }
+        g->count++;
+        if (!g->creator && sorted[i]->change.usage)
+            g->creator = sorted[i];
+        if (sorted[i]->change.kind == CHANGE_RATED)
+            g->rated = true;
+    }
+}
+
+/* --- deciding one record ------------------------------------------------------------------------------ */
+
+/* The usage of `e` becomes the one that is there. */
+static void create(struct changes *c, struct group *g, struct entry *e)
+{
+    g->now = (struct there){.content = e->change.content, .usage = *e->change.usage};
+    if (e->change.kind == CHANGE_RATED) {
+        g->now.rated[0] = e->change.rated;
+        g->now.rated_count = 1;
+    }
+    g->exists = true;
+    e->outcome = OUTCOME_CREATED;
+    struct effect *f = add_effect(c, e, &e->in);
+    f->type = EVENT_CREATE;
+    f->after = e->change.usage;
+    f->source = e->change.source;
+    f->record_id = e->change.record_id;
+}
+
+/* Source and record id of a usage that was only named by its id: its own two last characteristics say, if their
+ * digest is the id. */
+static void correlate(const struct usage *u, const struct change *change, struct effect *f)
+{
+    const struct characteristic *items = u->characteristics.items;
+    struct text source = {0}, record_id = {0};
+    if (change->source.p) {
+        f->source = change->source;
+        f->record_id = change->record_id;
+        return;
+    }
+    for (size_t i = u->characteristics.count; i-- > 0 && !(source.p && record_id.p);) {
+        if (items[i].value.kind != VALUE_TEXT)
+            continue;
+        if (!source.p && text_is(items[i].name, "sourceSystem"))
+            source = items[i].value.text;
+        else if (!record_id.p && text_is(items[i].name, "sourceRecordId"))
+            record_id = items[i].value.text;
+    }
+    if (!source.p || !record_id.p)
+        return;
+    struct usage_id id = id_of_record(source, record_id, u->usage_date);
+    if (id_compare(&id, &u->id) == 0) {
+        f->source = source;
+        f->record_id = record_id;
+    }
+}
+
+static size_t usage_bytes(const struct there *there)
+{
+    const struct characteristic *items = there->usage.characteristics.items;
+    size_t n = there->usage.description.n + there->usage.extensions.n +
+               (there->usage.parties.count + there->usage.ratings.count) * 256;
+    for (size_t i = 0; i < there->usage.characteristics.count; i++)
+        n += 64 + items[i].name.n + (items[i].value.kind == VALUE_TEXT || items[i].value.kind == VALUE_JSON
+                                         ? items[i].value.text.n
+                                         : 0);
+    return n;
+}
+
+/* Tries one rating on what is there; the effect hangs on `e`, for the cause `in`. */
+static void rate(struct changes *c, struct group *g, struct entry *e, const struct inbound *in,
+                 const struct change *change, struct verdict *v)
+{
+    outcome(change, g->exists ? &g->now : NULL, v);
+    if (v->outcome != OUTCOME_CHANGED && v->outcome != OUTCOME_UPDATED)
+        return;
+    struct there next = g->now;
+    enum usage_status previous = g->now.usage.status;
+    const char *path = outcome_field_path(change, &g->now);
+    outcome_apply(change, &next, c->a);
+    struct usage *after = arena_alloc(c->a, sizeof *after);
+    *after = next.usage;
+    struct effect f = {.type = v->outcome == OUTCOME_CHANGED ? EVENT_STATE_CHANGE : EVENT_ATTRIBUTE_CHANGE,
+                       .after = after,
+                       .previous = previous,
+                       .field_path = v->outcome == OUTCOME_UPDATED ? path : NULL,
+                       .cause = in};
+    correlate(after, change, &f);
+    if (event_too_large(c, &f, usage_bytes(&next) + in->value.n)) {
+        v->outcome = OUTCOME_DEAD;
+        v->reason = REASON_EVENT_TOO_LARGE;
+        snprintf(v->text, sizeof v->text, large_text, (long long)c->settings->event_max);
+        return;
+    }
+    g->now = next;
+    g->changed = true;
+    *add_effect(c, e, in) = f;
+}
+
+/* Applies one that was parked: the record was counted when it was parked, so this is counted apart. */
+static void rate_parked(struct changes *c, struct group *g, struct entry *e, struct parked *p)
+{
+    struct verdict v;
+    rate(c, g, e, &p->in, &p->change, &v);
+    p->taken = true;
+    c->parts[e->part].parked_ended[v.outcome]++;
+    if (v.outcome == OUTCOME_DEAD) {
+        struct effect *f = add_effect(c, e, &p->in);
+        f->dead = v.reason;
+        f->dead_text = arena_copy(c->a, v.text, strlen(v.text));
+    }
+}
+
+/* --- the order of parked ratings --------------------------------------------------------------------- */
+
+/* One without ratingDate acts right behind the one parked before it: it takes over that one's date. */
+struct turn {
+    struct parked *p;
+    int64_t date;
+    size_t number; /* (topic, partition, offset) */
+};
+
+static int turn_order(const void *a, const void *b)
+{
+    const struct turn *x = a, *y = b;
+    if (x->date != y->date)
+        return x->date < y->date ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int place_order(const struct inbound *x, const struct inbound *y)
+{
+    int order = strcmp(x->topic, y->topic);
+    if (order != 0)
+        return order;
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Puts `p` into a list ascending by place. */
+static void insert_by_place(struct parked **list, struct parked *p)
+{
+    while (*list && place_order(&(*list)->in, &p->in) < 0)
+        list = &(*list)->next;
+    p->next = *list;
+    *list = p;
+}
+
+static struct turn *order_turns(struct arena *a, struct parked *list, size_t *count)
+{
+    size_t n = 0;
+    for (struct parked *p = list; p; p = p->next)
+        n++;
+    struct turn *turns = arena_alloc(a, (n + 1) * sizeof *turns);
+    int64_t date = INSTANT_NONE;
+    n = 0;
+    for (struct parked *p = list; p; p = p->next) {
+        if (p->change.newest_rating != INSTANT_NONE)
+            date = p->change.newest_rating;
+        turns[n] = (struct turn){p, date, n};
+        n++;
+    }
+    qsort(turns, n, sizeof *turns, turn_order);
+    *count = n;
+    return turns;
+}
+
+/* --- one group --------------------------------------------------------------------------------------- */
+
+static struct parked *park(struct changes *c, struct entry *e)
+{
+    struct parked *p = arena_zero(c->a, sizeof *p);
+    p->in = e->in;
+    p->change = e->change;
+    p->entry = e;
+    return p;
+}
+
+/* After a create, or when ratings meet others that wait for the same usage: all of them act in one order. `extra` are
+ * ratings of this batch, already in the list as parked entries; theirs are outcomes of records, not of parked ones. */
+static void run_turns(struct changes *c, struct group *g, struct entry *e, struct parked *list)
+{
+    size_t n = 0;
+    struct turn *turns = order_turns(c->a, list, &n);
+    for (size_t i = 0; i < n; i++) {
+        struct parked *p = turns[i].p;
+        if (p->entry && p->entry->outcome != OUTCOME_PARKED) {
+            struct verdict v;
+            rate(c, g, p->entry, &p->in, &p->change, &v);
+            p->taken = true;
+            p->entry->outcome = v.outcome;
+            if (v.outcome == OUTCOME_DEAD)
+                die(c, p->entry, v.reason, v.text);
+        } else {
+            rate_parked(c, g, e, p);
+        }
+    }
+}
+
+static void decide_rating(struct changes *c, struct group *g, struct entry *e, struct parked **waiting)
+{
+    struct verdict v;
+    rate(c, g, e, &e->in, &e->change, &v);
+    e->outcome = v.outcome;
+    if (v.outcome == OUTCOME_DEAD)
+        die(c, e, v.reason, v.text);
+    else if (v.outcome == OUTCOME_PARKED)
+        insert_by_place(waiting, park(c, e));
+}
+
+/* Ratings of the batch that find others waiting are put among them: one order for all. */
+static void join_ratings(struct changes *c, struct group *g, size_t from, struct parked **waiting)
+{
+    struct entry *first = g->entries[from];
+    for (size_t i = from; i < g->count; i++) {
+        struct parked *p = park(c, g->entries[i]);
+        p->entry->outcome = OUTCOME_COUNT; /* open: run_turns() decides */
+        insert_by_place(waiting, p);
+    }
+    run_turns(c, g, first, *waiting);
+    *waiting = NULL;
+}
+
+static void decide_group(struct changes *c, struct group *g)
+{
+    struct parked *waiting = g->parked;
+    for (struct parked *p = waiting; p; p = p->next)
+        p->taken = false;
+    g->exists = g->there != NULL && !g->inserted;
+    g->changed = false;
+    if (g->exists)
+        g->now = *g->there;
+    for (size_t i = 0; i < g->count; i++) {
+        struct entry *e = g->entries[i];
+        struct verdict v;
+        bool plain = e->change.kind == CHANGE_RATED && (!e->change.usage || g->exists);
+        if (plain && g->exists && waiting) {
+            join_ratings(c, g, i, &waiting);
+            return;
+        }
+        if (plain) {
+            decide_rating(c, g, e, &waiting);
+            continue;
+        }
+        outcome(&e->change, g->exists ? &g->now : NULL, &v);
+        e->outcome = v.outcome;
+        if (v.outcome == OUTCOME_DEAD) {
+            die(c, e, v.reason, v.text);
+        } else if (v.outcome == OUTCOME_CREATED) {
+            create(c, g, e);
+            if (waiting)
+                run_turns(c, g, e, waiting);
+            waiting = NULL;
+        }
+    }
+    for (struct parked *p = waiting; p; p = p->next)
+        if (p->entry) { /* a copy: its list is the batch's, not the group's */
+            struct parked *kept = arena_alloc(c->a, sizeof *kept);
+            *kept = *p;
+            kept->next = c->to_park;
+            c->to_park = kept;
+            c->to_park_count++;
+        }
+}
+
+void changes_decide(struct changes *c)
+{
+    c->to_park = NULL;
+    c->to_park_count = 0;
+    for (size_t i = 0; i < c->part_count; i++)
+        memset(c->parts[i].parked_ended, 0, sizeof c->parts[i].parked_ended);
+    for (size_t i = 0; i < c->group_count; i++)
+        for (size_t k = 0; k < c->groups[i].count; k++) {
+            struct entry *e = c->groups[i].entries[k];
+            e->reason = REASON_NONE;
+            e->effects = e->last_effect = NULL;
+        }
+    for (size_t i = 0; i < c->group_count; i++)
+        decide_group(c, &c->groups[i]);
+}
+
+/* --- messages ---------------------------------------------------------------------------------------- */
+
+struct text changes_key(const struct changes *c, const struct usage *u, char id[37])
+{
+    const struct related_party *party = c->settings->key_is_id ? NULL : usage_subscriber(u);
+    if (party)
+        return party->id;
+    id_print(&u->id, id);
+    return text_of(id);
+}
+
+static void write_dead(struct changes *c, struct part *part, const struct inbound *in, enum reason reason,
+                       const char *text)
+{
+    inbound_dead_letter(&part->messages, in, reason, text, c->settings->event_max);
+    part->events[OUTBOX_DEAD]++;
+    part->dead[reason]++;
+}
+
+static void write_effect(struct changes *c, struct part *part, const struct effect *f)
+{
+    char id[37];
+    struct event event;
+    if (f->dead != REASON_NONE) {
+        write_dead(c, part, f->cause, f->dead, f->dead_text);
+        return;
+    }
+    struct inbound_trace trace = inbound_trace(f->cause);
+    outbox_begin(&part->messages, (int)f->type, changes_key(c, f->after, id), trace.headers, trace.count);
+    size_t mark = outbox_value_begin(&part->messages);
+    event_of(c, f, &event);
+    event_write(&part->messages, &event);
+    outbox_value_end(&part->messages, mark);
+    part->events[f->type]++;
+}
+
+void changes_messages(struct changes *c)
+{
+    for (size_t i = 0; i < c->part_count; i++) {
+        struct part *p = &c->parts[i];
+        buf_reset(&p->messages);
+        memset(p->outcomes, 0, sizeof p->outcomes);
+        memset(p->dead, 0, sizeof p->dead);
+        memset(p->events, 0, sizeof p->events);
+    }
+    for (size_t i = 0; i < c->entry_count; i++) {
+        struct entry *e = &c->entries[i];
+        struct part *part = &c->parts[e->part];
+        part->outcomes[e->outcome]++;
+        if (e->outcome == OUTCOME_DEAD)
+            write_dead(c, part, &e->in, e->reason, e->text);
+        for (const struct effect *f = e->effects; f; f = f->next)
+            write_effect(c, part, f);
+    }
+}

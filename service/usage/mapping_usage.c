@@ -1,0 +1,93 @@
+#include "usage/digest.h"
+#include "usage/mapping_parts.h"
+
+static void take_specification(struct faults *f, const struct mapping_settings *s, const struct specification_ref *from,
+                               struct specification_ref *to)
+{
+    if (!from) {
+        *to = (struct specification_ref){.id = text_of(s->default_specification_id)};
+        return;
+    }
+    f->part = "usageSpecification";
+    *to = (struct specification_ref){.id = from->id, .name = from->name, .href = from->href};
+    faults_needed(f, "id", to->id, MAPPING_NAME_BYTES);
+    faults_optional(f, "name", &to->name, MAPPING_NAME_BYTES);
+    mapping_drop_empty(&to->href);
+    f->part = NULL;
+}
+
+static void take_parties(struct faults *f, const struct list *from, struct arena *a, struct list *to)
+{
+    *to = (struct list){0};
+    if (from->count == 0)
+        return;
+    size_t bytes = from->count * sizeof(struct related_party);
+    struct related_party *p = memcpy(arena_alloc(a, bytes), from->items, bytes);
+    *to = (struct list){p, from->count};
+    f->list = "relatedParty";
+    for (f->index = 0; f->index < from->count; f->index++, p++) {
+        faults_needed(f, "id", p->id, MAPPING_NAME_BYTES);
+        faults_optional(f, "role", &p->role, MAPPING_NAME_BYTES);
+        faults_optional(f, "name", &p->name, MAPPING_NAME_BYTES);
+        mapping_drop_empty(&p->href);
+        if (p->referred_type.n == 0)
+            p->referred_type = TEXT("Customer");
+    }
+    f->list = NULL;
+}
+
+static struct characteristic text_characteristic(struct text name, struct text value)
+{
+    return (struct characteristic){
+        .name = name, .value_type = TEXT("string"), .value = {.kind = VALUE_TEXT, .text = value}};
+}
+
+/* The two of the natural key come last, unless the record has its own of that name. */
+static void take_characteristics(struct faults *f, const struct raw_usage *raw, struct arena *a, struct list *to)
+{
+    const struct text source = TEXT("sourceSystem"), record_id = TEXT("sourceRecordId");
+    const struct list *from = &raw->characteristics;
+    struct characteristic *c = arena_alloc(a, (from->count + 2) * sizeof *c);
+    bool has_source = false, has_record_id = false;
+    if (from->count > 0)
+        memcpy(c, from->items, from->count * sizeof *c);
+    f->list = "usageCharacteristic";
+    for (f->index = 0; f->index < from->count; f->index++) {
+        struct characteristic *this = &c[f->index];
+        if (this->name.n == 0)
+            faults_needed(f, "name", this->name, 0);
+        const char *type = mapping_value(f, a, &this->value);
+        if (this->value_type.n == 0)
+            this->value_type = text_of(type);
+        mapping_drop_empty(&this->id);
+        this->relationships = (struct text){0};
+        has_source |= text_eq(this->name, source);
+        has_record_id |= text_eq(this->name, record_id);
+    }
+    f->list = NULL;
+    *to = (struct list){c, from->count};
+    if (!has_source)
+        c[to->count++] = text_characteristic(source, raw->source);
+    if (!has_record_id)
+        c[to->count++] = text_characteristic(record_id, raw->record_id);
+}
+
+void mapping_usage(struct faults *f, const struct mapping_settings *s, const struct raw_usage *raw,
+                   struct mapping_window w, struct arena *a, struct usage *u, uint64_t *content)
+{
+    *u = (struct usage){.revision = 1, .usage_date = raw->usage_date, .usage_type = raw->usage_type, .type = TEXT("Usage")};
+    u->description = raw->description;
+    mapping_drop_empty(&u->description);
+    faults_needed(f, "source", raw->source, MAPPING_SOURCE_BYTES);
+    faults_needed(f, "recordId", raw->record_id, MAPPING_NAME_BYTES);
+    faults_needed(f, "usageType", raw->usage_type, MAPPING_TYPE_BYTES);
+    if (raw->usage_date == INSTANT_NONE)
+        faults_add(f, REASON_MISSING, "usageDate", "is absent");
+    else
+        mapping_check_date(f, w, raw->usage_date);
+    take_specification(f, s, raw->specification, &u->specification);
+    take_parties(f, &raw->parties, a, &u->parties);
+    take_characteristics(f, raw, a, &u->characteristics);
+    if (f->reason == REASON_NONE)
+        *content = digest_raw(raw, a);
+}

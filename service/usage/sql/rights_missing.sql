@@ -1,0 +1,14 @@
+-- The rights that the service needs and this role has not, as "INSERT on usaged.usage_row". As in migrations/grants.sql.
+SELECT r || ' on usaged.' || t
+FROM (VALUES ('usage', 'SELECT'), ('usage_row', 'SELECT'), ('usage_row', 'INSERT'), ('usage_row', 'UPDATE'),
+             ('source_offset', 'SELECT'), ('source_offset', 'INSERT'), ('source_offset', 'UPDATE'),
+             ('source_outcome', 'SELECT'), ('source_outcome', 'INSERT'), ('source_outcome', 'UPDATE'),
+             ('parked_outcome', 'SELECT'), ('parked_outcome', 'INSERT'), ('parked_outcome', 'UPDATE'),
+             ('parked_rating', 'SELECT'), ('parked_rating', 'INSERT'), ('parked_rating', 'UPDATE'),
+             ('parked_rating', 'DELETE'),
+             ('outbox', 'SELECT'), ('outbox', 'INSERT'), ('outbox', 'DELETE')) AS needed (t, r)
+WHERE NOT has_table_privilege('usaged.' || t, r)
+UNION ALL
+SELECT 'EXECUTE on ' || oid::regprocedure
+FROM pg_proc
+WHERE pronamespace = 'usaged'::regnamespace AND NOT has_function_privilege(oid, 'EXECUTE')
