@@ -1,0 +1,10 @@
+/* api_error - TMF635's Error as the body of a response. Any thread. */
+#pragma once
+
+#include "io/http.h"
+
+extern const char api_json[]; /* the one media type of all bodies */
+
+/* Sets status, type and body; what was in the body is dropped, headers stay. The message is for a person and must be
+ * UTF-8. */
+void api_error(struct http_response *response, int status, const char *message);

@@ -1,0 +1,402 @@
+#include "app/batch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/failpoint.h"
+#include "base/instant.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "io/reader.h"
+
+/* What the records of a batch may become in memory: a few hundred kB of Avro can hold a hundred thousand tiny items. */
+enum { DECODED_MAX = 32 * 1024 * 1024 };
+
+enum { HOLD_MS = 200, FIRST_LOOK_MS = 1000, HELD_QUIET_MS = 60000, HEADERS_MAX = OUTBOX_HEADERS_MAX - 24 };
+
+void batch_init(struct batch *b, const struct settings *s)
+{
+    *b = (struct batch){0};
+    b->pieces = calloc((size_t)s->batch_records, sizeof *b->pieces);
+    if (!b->pieces)
+        abort();
+}
+
+void batch_fini(struct batch *b)
+{
+    for (size_t i = 0; i < b->part_size; i++)
+        buf_fini(&b->parts[i].messages);
+    free(b->pieces);
+    free(b->parts);
+    free(b->part_slots);
+    free(b->store_parts);
+}
+
+/* --- polling ----------------------------------------------------------------------------------------- */
+
+static void add(struct worker *w, struct batch *b, rd_kafka_message_t *m)
+{
+    struct slot *slot = worker_slot(w, rd_kafka_topic_name(m->rkt), m->partition);
+    if (!slot || slot->state != SLOT_RUNNING || m->offset < slot->next) {
+        rd_kafka_message_destroy(m); /* of a partition that is not ours any more, or again */
+        return;
+    }
+    slot->next = m->offset + 1;
+    b->pieces[b->piece_count++] = (struct piece){m, (int)(slot - w->slots)};
+    b->bytes += m->len + m->key_len;
+}
+
+bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *err)
+{
+    const struct settings *s = w->settings;
+    uint64_t generation = w->generation;
+    err_clear(err);
+    b->piece_count = b->bytes = 0;
+    int64_t start = instant_ticks(), end = start + wait_ms;
+    while (b->piece_count < (size_t)s->batch_records && (int64_t)b->bytes < s->batch_bytes && !stop_asked()) {
+        int64_t left = end - instant_ticks();
+        rd_kafka_message_t *m = consumer_poll(w->consumer, left > 0 ? (int)left : 0, err);
+        if (w->generation != generation) { /* a rebalance: the unfinished batch is forgotten */
+            b->piece_count = b->bytes = 0; /* its messages were destroyed by the callback (ingest.c) */
+            generation = w->generation;
+        }
+        if (err->kind != ERR_NONE)
+            return false;
+        if (m) {
+            if (b->piece_count == 0)
+                end = instant_ticks() + s->batch_wait_ms;
+            add(w, b, m);
+        } else if (left <= 0) {
+            break;
+        }
+    }
+    b->generation = w->generation;
+    b->polled_at = instant_ticks();
+    if (b->piece_count == 0)
+        return false;
+    batch_drop_member(b);
+    b->member = consumer_member_keep(consumer_member(w->consumer));
+    metrics_stage(STAGE_POLL, (double)(b->polled_at - start) / 1000);
+    metrics_batch(b->piece_count);
+    return true;
+}
+
+void batch_drop_member(struct batch *b)
+{
+    consumer_member_drop(b->member);
+    b->member = NULL;
+}
+
+void batch_release(struct worker *w, struct batch *b)
+{
+    for (size_t i = 0; i < b->piece_count; i++)
+        if (b->pieces[i].message)
+            rd_kafka_message_destroy(b->pieces[i].message);
+    b->piece_count = b->bytes = 0;
+    arena_reset(w->arena);
+}
+
+/* --- decoding one record ------------------------------------------------------------------------------ */
+
+static void die(struct worker *w, struct entry *e, enum reason reason, const char *text)
+{
+    e->reason = reason;
+    e->text = arena_copy(w->arena, text, strlen(text));
+}
+
+static void read_headers(struct worker *w, rd_kafka_message_t *m, struct inbound *in)
+{
+    rd_kafka_headers_t *headers = NULL;
+    if (rd_kafka_message_headers(m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    size_t n = rd_kafka_header_cnt(headers);
+    struct outbox_header *out = arena_alloc(w->arena, (n + 1) * sizeof *out);
+    for (size_t i = 0; i < n; i++) {
+        const char *name;
+        const void *value;
+        size_t size;
+        if (rd_kafka_header_get_all(headers, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            break;
+        out[i] = (struct outbox_header){text_of(name), {value, size}};
+        in->header_count = i + 1;
+    }
+    in->headers = out;
+}
+
+static void fill_inbound(struct worker *w, const struct slot *slot, rd_kafka_message_t *m, struct inbound *in)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t timestamp = rd_kafka_message_timestamp(m, &type);
+    *in = (struct inbound){.topic = slot->topic,
+                           .partition = m->partition,
+                           .offset = m->offset,
+                           .timestamp = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp,
+                           .key = {m->key, m->key_len},
+                           .value = {m->payload, m->len}};
+    read_headers(w, m, in);
+}
+
+static bool too_large(struct worker *w, struct entry *e)
+{
+    const struct inbound *in = &e->in;
+    size_t headers = in->header_count ? inbound_header_bytes(in) : 0;
+    const char *text = NULL;
+    if ((int64_t)in->value.n > w->settings->record_max_bytes)
+        text = arena_printf(w->arena, "the value has %zu bytes, record.max-bytes is %" PRId64, in->value.n,
+                            w->settings->record_max_bytes);
+    else if (in->key.n > INBOUND_KEY_MAX)
+        text = arena_printf(w->arena, "the key has %zu bytes, the limit is %d", in->key.n, INBOUND_KEY_MAX);
+    else if (headers > INBOUND_HEADERS_BYTES_MAX)
+        text = arena_printf(w->arena, "the headers have %zu bytes, the limit is %d", headers,
+                            INBOUND_HEADERS_BYTES_MAX);
+    else if (in->header_count > HEADERS_MAX)
+        text = arena_printf(w->arena, "the record has %zu headers, the limit is %d", in->header_count, HEADERS_MAX);
+    if (text)
+        die(w, e, REASON_TOO_LARGE, text);
+    return text != NULL;
+}
+
+/* Names the framing that it looks like: what whoever wrote it must be told. */
+static const char *guess_framing(struct text v)
+{
+    const unsigned char *p = (const unsigned char *)v.p;
+    if (v.n >= 2 && p[0] == 0xc3 && p[1] == 0x01)
+        return "; it looks like Avro's single-object encoding";
+    if (v.n >= 4 && memcmp(p, "Obj\x01", 4) == 0)
+        return "; it looks like an Avro container file";
+    if (v.n > 0 && (p[0] == '{' || p[0] == '['))
+        return "; it looks like JSON";
+    return "";
+}
+
+static bool bad_framing(struct worker *w, struct entry *e)
+{
+    const struct text v = e->in.value;
+    char hex[24] = "";
+    if (v.p && v.n >= 5 && v.p[0] == 0)
+        return false;
+    if (!v.p) {
+        die(w, e, REASON_FRAMING, "the record has no value");
+        return true;
+    }
+    for (size_t i = 0; i < v.n && i < 8; i++)
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned char)v.p[i]);
+    die(w, e, REASON_FRAMING,
+        arena_printf(w->arena, "the value begins with %s (%zu bytes), not with 00 and a schema id of four bytes%s",
+                     v.n ? hex : "nothing", v.n, guess_framing(v)));
+    return true;
+}
+
+static void map(struct worker *w, const struct slot *slot, struct entry *e, const struct registry_schema *schema)
+{
+    const struct shape *shape = plan_shape(schema->plan);
+    bool rated = slot->topic_index >= w->settings->topic_raw.count;
+    const struct shape *wanted = rated ? &record_rated_usage : &record_raw_usage;
+    if (shape != wanted) {
+        die(w, e, REASON_SCHEMA_UNSUPPORTED,
+            arena_printf(w->arena, "schema %d is of a record %s, and topic %s takes %s", schema->id, shape->name,
+                         slot->topic, wanted->name));
+        return;
+    }
+    struct err err = {0};
+    void *record = arena_zero(w->arena, shape->bytes);
+    if (!reader_read(schema->plan, e->in.value.p + 5, e->in.value.n - 5, w->arena, record, &err)) {
+        die(w, e, err.code == READER_TEXT ? REASON_TEXT : REASON_MALFORMED, err.text);
+        return;
+    }
+    int64_t now = w->batches[w->current].changes.now_ms;
+    bool ok = rated ? mapping_rated(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, &err)
+                    : mapping_raw(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, &err);
+    if (!ok)
+        die(w, e, (enum reason)err.code, err.text);
+}
+
+static int32_t schema_id(struct text v)
+{
+    uint32_t id;
+    memcpy(&id, v.p + 1, sizeof id);
+    return (int32_t)__builtin_bswap32(id);
+}
+
+/* --- schemas that are not there yet ------------------------------------------------------------------- */
+
+static void hold(struct worker *w, struct slot *slot, int64_t offset, int32_t schema, bool unknown, const char *why)
+{
+    slot->state = SLOT_HELD;
+    slot->next = offset;
+    slot->held_schema = schema;
+    slot->held_unknown = unknown;
+    slot->held_until = instant_ticks() + HOLD_MS;
+    consumer_pause(w->consumer, slot->topic, slot->partition);
+    char text[400];
+    snprintf(text, sizeof text, "schema %d of %s[%d]@%" PRId64 ": %.200s", schema, slot->topic, slot->partition, offset,
+             why);
+    w->registry_waits = true;
+    worker_waits(w, HEALTH_REGISTRY, text);
+}
+
+static void die_unknown(struct worker *w, struct entry *e, int32_t id)
+{
+    die(w, e, REASON_SCHEMA_UNKNOWN,
+        arena_printf(w->arena, "the registry does not know schema id %d, asked for registry.unknown-wait (%" PRId64 " ms)",
+                     id, w->settings->registry_unknown_wait_ms));
+}
+
+/* False: the record has to wait, and with it all behind it in its partition. */
+static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *look_ms)
+{
+    const struct registry_schema *schema = NULL;
+    struct err why = {0};
+    if (too_large(w, e) || bad_framing(w, e))
+        return true;
+    int32_t id = schema_id(e->in.value);
+    enum registry_answer answer = registry_find(w->registry, id, *look_ms, &schema, &why);
+    if (answer == REGISTRY_NOT_YET && instant_ticks() < slot->no_wait_until)
+        answer = REGISTRY_UNKNOWN;
+    switch (answer) {
+    case REGISTRY_FOUND:
+        if (schema->plan)
+            map(w, slot, e, schema);
+        else
+            die(w, e, REASON_SCHEMA_UNSUPPORTED, arena_printf(w->arena, "schema %d: %s", id, schema->why.text));
+        return true;
+    case REGISTRY_UNKNOWN:
+        die_unknown(w, e, id);
+        return true;
+    case REGISTRY_NOT_YET:
+    case REGISTRY_AWAY:
+        break;
+    }
+    *look_ms = 0; /* one wait a batch: all ids that it lacks are fetched meanwhile */
+    hold(w, slot, e->in.offset, id, answer == REGISTRY_NOT_YET, why.text);
+    return false;
+}
+
+bool batch_unhold(struct worker *w, struct err *err)
+{
+    if (!w->registry_waits)
+        return true;
+    rd_kafka_topic_partition_list_t *back = rd_kafka_topic_partition_list_new(1);
+    int64_t now = instant_ticks();
+    bool held = false;
+    for (int i = 0; i < w->slot_count; i++) {
+        struct slot *slot = &w->slots[i];
+        const struct registry_schema *schema;
+        struct err why = {0};
+        if (slot->state != SLOT_HELD)
+            continue;
+        if (now < slot->held_until) {
+            held = true;
+            continue;
+        }
+        enum registry_answer answer = registry_find(w->registry, slot->held_schema, 0, &schema, &why);
+        if (answer == REGISTRY_NOT_YET)
+            slot->held_unknown = true;
+        if (answer == REGISTRY_NOT_YET || answer == REGISTRY_AWAY) {
+            slot->held_until = now + HOLD_MS;
+            held = true;
+            continue;
+        }
+        if (answer == REGISTRY_UNKNOWN && slot->held_unknown)
+            slot->no_wait_until = now + HELD_QUIET_MS;
+        rd_kafka_topic_partition_list_add(back, slot->topic, slot->partition)->offset = slot->next;
+    }
+    bool ok = consumer_seek(w->consumer, back, err);
+    for (int i = 0; ok && i < back->cnt; i++)
+        worker_slot(w, back->elems[i].topic, back->elems[i].partition)->state = SLOT_RUNNING;
+    rd_kafka_topic_partition_list_destroy(back);
+    if (ok && !held) {
+        w->registry_waits = false;
+        worker_goes(w, HEALTH_REGISTRY);
+    }
+    return ok;
+}
+
+/* --- decoding a batch --------------------------------------------------------------------------------- */
+
+static void size_parts(struct batch *b, size_t n)
+{
+    if (n <= b->part_size)
+        return;
+    b->parts = realloc(b->parts, n * sizeof *b->parts);
+    b->part_slots = realloc(b->part_slots, n * sizeof *b->part_slots);
+    b->store_parts = realloc(b->store_parts, n * sizeof *b->store_parts);
+    if (!b->parts || !b->part_slots || !b->store_parts)
+        abort();
+    for (size_t i = b->part_size; i < n; i++)
+        b->parts[i] = (struct part){0};
+    b->part_size = n;
+}
+
+/* A part for each slot that has records left, in the slots' order. */
+static void make_parts(struct worker *w, struct batch *b, const int64_t *last)
+{
+    size_parts(b, (size_t)w->slot_count);
+    b->part_count = 0;
+    for (int i = 0; i < w->slot_count; i++) {
+        const struct slot *slot = &w->slots[i];
+        if (last[i] < 0)
+            continue;
+        struct part *p = &b->parts[b->part_count];
+        p->topic = slot->topic;
+        p->topic_index = slot->topic_index;
+        p->partition = slot->partition;
+        p->from = slot->stored;
+        p->to = last[i] + 1;
+        memcpy(b->store_parts[b->part_count].owner, slot->owner, sizeof slot->owner);
+        b->store_parts[b->part_count].published = slot->published;
+        b->part_slots[b->part_count++] = i;
+    }
+}
+
+/* The batch has become too big: what is left of it is fetched again. */
+static void put_back(struct worker *w, struct slot *slot, int64_t offset)
+{
+    if (offset < slot->next)
+        slot->next = offset;
+    w->idled = true; /* a seek to `next` is due */
+}
+
+bool batch_decode(struct worker *w, struct batch *b)
+{
+    struct changes *c = &b->changes;
+    *c = (struct changes){.settings = w->changes_settings, .a = w->arena, .now_ms = instant_now()};
+    c->entries = arena_zero(w->arena, (b->piece_count + 1) * sizeof *c->entries);
+    int64_t *last = arena_alloc(w->arena, ((size_t)w->slot_count + 1) * sizeof *last);
+    for (int i = 0; i < w->slot_count; i++)
+        last[i] = -1;
+    int look_ms = FIRST_LOOK_MS;
+    b->oldest_ms = -1;
+    for (size_t i = 0; i < b->piece_count; i++) {
+        struct slot *slot = &w->slots[b->pieces[i].slot];
+        struct entry *e = &c->entries[c->entry_count];
+        if (slot->state == SLOT_HELD)
+            continue;
+        if (arena_bytes(w->arena) > DECODED_MAX) {
+            put_back(w, slot, b->pieces[i].message->offset);
+            continue;
+        }
+        fill_inbound(w, slot, b->pieces[i].message, &e->in);
+        if (!decode(w, slot, e, &look_ms)) {
+            *e = (struct entry){0};
+            continue;
+        }
+        e->part = b->pieces[i].slot; /* for now: make_parts() knows the part */
+        last[b->pieces[i].slot] = e->in.offset;
+        if (e->in.timestamp >= 0 && (b->oldest_ms < 0 || e->in.timestamp < b->oldest_ms))
+            b->oldest_ms = e->in.timestamp;
+        c->entry_count++;
+    }
+    make_parts(w, b, last);
+    int *part_of = arena_alloc(w->arena, ((size_t)w->slot_count + 1) * sizeof *part_of);
+    for (size_t i = 0; i < b->part_count; i++)
+        part_of[b->part_slots[i]] = (int)i;
+    for (size_t i = 0; i < c->entry_count; i++)
+        c->entries[i].part = part_of[c->entries[i].part];
+    c->parts = b->parts;
+    c->part_count = b->part_count;
+    changes_group(c);
+    metrics_stage(STAGE_DECODE, (double)(instant_ticks() - b->polled_at) / 1000);
+    return c->entry_count > 0;
+}

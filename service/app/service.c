@@ -1,0 +1,185 @@
+#include "app/service.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/api.h"
+#include "app/health.h"
+#include "app/ingest.h"
+#include "app/metrics.h"
+#include "app/migrate.h"
+#include "app/operate.h"
+#include "app/topics.h"
+#include "base/embed.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "io/db.h"
+#include "io/kafka.h"
+#include "usage/record.h"
+
+enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4500, INBOUND_MS = 5000 };
+
+/* What the start checks, one after the other; each waits for its part of the system to be there. */
+struct start {
+    const struct settings *settings;
+    struct changes_settings changes;
+    struct registry *registry;
+    struct db *db;
+    rd_kafka_t *client;
+    int owner; /* of this thread in health: behind the workers */
+};
+
+/* Tries until it succeeds, the stop is asked, or it can never be. */
+static bool wait_for(struct start *st, enum health_key key, const char *name,
+                     bool (*attempt)(struct start *, struct err *), struct err *err)
+{
+    for (int ms = AGAIN_MS; !attempt(st, err); ms = ms * 2 < AGAIN_MAX_MS ? ms * 2 : AGAIN_MAX_MS) {
+        if (err->kind == ERR_FATAL)
+            return false;
+        if (health_wait(key, st->owner, err->text))
+            log_line(LOG_WARNING, "waiting", "for=%s why=\"%s\"", name, err->text);
+        if (stop_wait(ms))
+            return false;
+    }
+    if (health_go(key, st->owner))
+        log_line(LOG_INFO, "going on", "after=%s", name);
+    return true;
+}
+
+static bool check_schema(struct start *st, struct err *err)
+{
+    return db_open(st->db, err) && migrate_check(st->db, err);
+}
+
+static bool check_topics(struct start *st, struct err *err)
+{
+    return topics_check(st->settings, st->client, err);
+}
+
+/* The outbound schemas, each under <topic>-value. */
+static bool register_schemas(struct start *st, struct err *err)
+{
+    const struct settings *s = st->settings;
+    for (int i = 0; i < EVENT_TYPES; i++) {
+        char subject[300];
+        snprintf(subject, sizeof subject, "%s-value", s->topic_events[i]);
+        if (!registry_subject(st->registry, subject, embed_text(embed_schemas, event_schema_files[i]),
+                              s->registry_register, &st->changes.schema_ids[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool open_parts(struct start *st, struct err *err)
+{
+    const struct settings *s = st->settings;
+    char name[300], text[512];
+    snprintf(name, sizeof name, "usaged/%s", s->instance_id);
+    st->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
+    st->registry = registry_new(&(struct registry_options){.url = s->registry_url,
+                                                           .user = s->registry_user,
+                                                           .password = s->registry_password,
+                                                           .unknown_wait_ms = (int)s->registry_unknown_wait_ms,
+                                                           .shapes = record_shapes},
+                                err);
+    if (!st->registry)
+        return false;
+    rd_kafka_conf_t *conf = kafka_conf((const struct kafka_property *)s->kafka, (size_t)s->kafka_count, err);
+    if (!conf)
+        return false;
+    st->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (!st->client) {
+        rd_kafka_conf_destroy(conf);
+        return err_set(err, ERR_FATAL, "Kafka client: %s", text);
+    }
+    st->changes = (struct changes_settings){
+        .base_url = s->http_base_url, .key_is_id = s->event_key_is_id, .event_max = s->event_max_bytes};
+    return true;
+}
+
+static void close_parts(struct start *st)
+{
+    db_free(st->db);
+    registry_free(st->registry);
+    if (st->client)
+        rd_kafka_destroy(st->client);
+}
+
+/* A missing inbound topic is waited for: only while there is none at all the service is not ready. */
+static void watch_inbound(struct start *st)
+{
+    while (!stop_asked()) {
+        struct err err;
+        int present = topics_inbound_present(st->settings, st->client, &err);
+        if (present == 0) {
+            if (health_wait(HEALTH_TOPICS, st->owner, "no inbound topic exists"))
+                log_line(LOG_WARNING, "waiting", "for=topics why=\"no inbound topic exists\"");
+        } else if (present > 0 && health_go(HEALTH_TOPICS, st->owner)) {
+            log_line(LOG_INFO, "going on", "after=topics");
+        }
+        stop_wait(INBOUND_MS);
+    }
+}
+
+/* A frozen database or broker may hold a thread in a call that knows no stop. What is stored and published is safe at any
+ * moment, so the end need not wait for it. */
+static void *leave_in_time(void *arg)
+{
+    (void)arg;
+    while (!stop_wait(60000))
+        ;
+    usleep(LEAVE_MS * 1000);
+    log_line(LOG_WARNING, "a part did not end in time: leaving without it", "ms=%d", (int)LEAVE_MS);
+    _exit(stop_exit_code());
+    return NULL;
+}
+
+static bool start_and_run(struct start *st, struct err *err)
+{
+    const struct settings *s = st->settings;
+    struct operate *operate = operate_start(s, err);
+    if (!operate)
+        return false;
+    struct api *api = NULL;
+    bool ok = open_parts(st, err) && wait_for(st, HEALTH_POSTGRES, "postgres", check_schema, err) &&
+              (api = api_start(s, err)) && wait_for(st, HEALTH_KAFKA, "kafka", check_topics, err) &&
+              wait_for(st, HEALTH_REGISTRY, "registry", register_schemas, err);
+    if (ok) {
+        db_close(st->db); /* the workers have their own */
+        log_line(LOG_INFO, "started", "instance=%s group=%s workers=%d http=%s operate=%s", s->instance_id, s->group,
+                 s->workers, s->http_listen, s->operate_listen);
+        struct ingest *ingest = ingest_start(s, &st->changes, st->registry);
+        watch_inbound(st);
+        log_line(LOG_INFO, "stopping", "exit=%d", stop_exit_code());
+        ingest_join(ingest);
+    } else if (err->kind == ERR_FATAL) {
+        stop_now(1);
+    }
+    if (api)
+        api_stop(api);
+    operate_stop(operate);
+    return ok || stop_asked();
+}
+
+int service_run(const struct settings *s)
+{
+    struct start st = {.settings = s, .owner = s->workers};
+    struct err err = {0};
+    pthread_t watchdog;
+    log_set_level(s->log_level);
+    metrics_init(s);
+    if (pthread_create(&watchdog, NULL, leave_in_time, NULL) != 0)
+        abort();
+    pthread_detach(watchdog);
+    start_and_run(&st, &err);
+    close_parts(&st);
+    if (err.kind == ERR_FATAL) {
+        fprintf(stderr, "usaged: cannot start: %s\n", err.text);
+        return 1;
+    }
+    log_line(LOG_INFO, "stopped", "exit=%d", stop_exit_code());
+    return stop_exit_code();
+}

@@ -1,0 +1,61 @@
+/* settings - every setting of the service, read once, then constant.
+ *
+ * settings.c holds the one table (name, type, range, default, help) from which parsing, checking, `usaged --help`,
+ * `usaged settings` and the README section come. Grammar and sources: wire contract section 8.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "io/kafka.h"
+#include "usage/event.h"
+
+enum { SETTINGS_KAFKA_MAX = 64 };
+
+enum settings_interval { INTERVAL_HOUR, INTERVAL_DAY, INTERVAL_MONTH };
+
+struct settings {
+    /* kafka.*: librdkafka's own, named without "kafka."; ours first, so that a later one wins */
+    struct kafka_property kafka[SETTINGS_KAFKA_MAX];
+    int kafka_count;
+    const char *group; /* kafka.group.id */
+    int session_timeout_ms, heartbeat_interval_ms, max_poll_interval_ms, transaction_timeout_ms; /* effective values */
+    bool start_latest; /* start.offset */
+    struct config_list topic_raw, topic_rated;
+    const char *topic_events[EVENT_TYPES]; /* by enum event_type */
+    const char *topic_dead_letter;
+    const char *registry_url, *registry_user, *registry_password; /* the last two may be NULL */
+    bool registry_register;
+    int64_t registry_unknown_wait_ms;
+    const char *database_url;
+    const char *http_listen, *http_base_url; /* base URL without trailing slash, "…/tmf-api/usageManagement/v4" */
+    int http_limit_default, http_limit_max, http_count_timeout_ms, http_statement_timeout_ms;
+    const char *operate_listen;
+    int workers, batch_records, batch_wait_ms;
+    int64_t batch_bytes;
+    enum settings_interval partition_interval;
+    int64_t usage_oldest_ms, usage_newest_ms;
+    int64_t record_max_bytes, event_max_bytes;
+    bool event_key_is_id; /* event.key = id, not party */
+    const char *default_specification_id;
+    const char *instance_id;
+    enum log_level log_level;
+};
+
+/* Reads defaults, the INI file (may be NULL), `environment` (NAME=VALUE, NULL-terminated), then `sets` (NAME=VALUE of
+ * --set). Prints each error as one line on `errors` and returns NULL if there was one. The result lives until
+ * settings_free(). */
+struct settings *settings_read(const char *file, char *const *environment, char *const *sets, int set_count,
+                               FILE *errors);
+void settings_free(struct settings *s);
+
+/* `usaged settings`: effective value and where it came from, a line each; secrets as ***. */
+void settings_print(const struct settings *s, FILE *out);
+
+/* For --help, and the README's table in Markdown. */
+void settings_help(FILE *out);
+void settings_markdown(FILE *out);

@@ -1,0 +1,56 @@
+#include "app/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/instant.h"
+#include "base/log.h"
+
+static const char *const key_names[HEALTH_KEYS] = {"kafka", "postgres", "registry", "topics", "assignment", "partitions"};
+
+void worker_waits(struct worker *w, enum health_key key, const char *text)
+{
+    if (key == HEALTH_KAFKA || key == HEALTH_POSTGRES || key == HEALTH_REGISTRY) {
+        enum metrics_dependency d = key == HEALTH_KAFKA      ? DEPENDENCY_KAFKA
+                                    : key == HEALTH_POSTGRES ? DEPENDENCY_POSTGRES
+                                                             : DEPENDENCY_REGISTRY;
+        metrics_retry(d);
+        metrics_dependency(d, false);
+    }
+    if (health_wait(key, w->number, text))
+        log_line(LOG_WARNING, "waiting", "for=%s why=\"%s\"", key_names[key], text);
+}
+
+void worker_goes(struct worker *w, enum health_key key)
+{
+    if (health_go(key, w->number))
+        log_line(LOG_INFO, "going on", "after=%s", key_names[key]);
+}
+
+void worker_idle(void *worker)
+{
+    struct worker *w = worker;
+    struct err err;
+    health_beat(w->number);
+    if (w->in_callback)
+        return;
+    bool was_busy = w->busy;
+    w->busy = true;
+    if (!w->idled)
+        consumer_pause_all(w->consumer);
+    w->idled = true;
+    rd_kafka_message_t *m;
+    while ((m = consumer_poll(w->consumer, 0, &err)))
+        rd_kafka_message_destroy(m); /* delivered before the pause: the seek in ingest.c fetches it again */
+    if (err.kind == ERR_LOST)
+        w->must_take_over = true;
+    w->busy = was_busy;
+}
+
+struct slot *worker_slot(struct worker *w, const char *topic, int partition)
+{
+    for (int i = 0; i < w->slot_count; i++)
+        if (w->slots[i].partition == partition && strcmp(w->slots[i].topic, topic) == 0)
+            return &w->slots[i];
+    return NULL;
+}

@@ -1,0 +1,282 @@
+/* main - the command line: which command, with which settings. */
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/migrate.h"
+#include "app/offsets.h"
+#include "app/service.h"
+#include "app/settings.h"
+#include "app/topics.h"
+#include "base/stop.h"
+#include "base/units.h"
+
+#ifndef USAGED_VERSION
+#define USAGED_VERSION "0.1.0"
+#endif
+
+extern char **environ;
+
+enum { EXIT_USAGE = 2, SETS_MAX = 256 };
+
+enum option_code {
+    OPTION_SET = 256, /* above every character */
+    OPTION_HELP,
+    OPTION_VERSION,
+    /* those of one command: */
+    OPTION_PRINT,
+    OPTION_ROLE,
+    OPTION_CREATE,
+    OPTION_PARTITIONS,
+    OPTION_REPLICATION,
+    OPTION_MARKDOWN
+};
+
+static const struct option options[] = {{"set", required_argument, NULL, OPTION_SET},
+                                        {"help", no_argument, NULL, OPTION_HELP},
+                                        {"version", no_argument, NULL, OPTION_VERSION},
+                                        {"print", no_argument, NULL, OPTION_PRINT},
+                                        {"role", required_argument, NULL, OPTION_ROLE},
+                                        {"create", no_argument, NULL, OPTION_CREATE},
+                                        {"partitions", required_argument, NULL, OPTION_PARTITIONS},
+                                        {"replication", required_argument, NULL, OPTION_REPLICATION},
+                                        {"markdown", no_argument, NULL, OPTION_MARKDOWN},
+                                        {NULL, 0, NULL, 0}};
+
+struct line {
+    const char *command;
+    const char *file;
+    char *sets[SETS_MAX];
+    int set_count;
+    struct migrate_options migrate;
+    struct topics_options topics;
+    bool markdown;
+    int seen[OPTION_MARKDOWN - OPTION_PRINT + 1]; /* options of one command that were given */
+};
+
+/* --- commands ---------------------------------------------------------------------------------------- */
+
+static int run_settings(const struct line *line, const struct settings *s)
+{
+    (void)line;
+    settings_print(s, stdout);
+    return 0;
+}
+
+static int run_migrate(const struct line *line, const struct settings *s)
+{
+    return migrate_run(s, &line->migrate);
+}
+
+static int run_topics(const struct line *line, const struct settings *s)
+{
+    return topics_run(s, &line->topics);
+}
+
+static int run_offsets(const struct line *line, const struct settings *s)
+{
+    (void)line;
+    return offsets_run(s);
+}
+
+static int run_service(const struct line *line, const struct settings *s)
+{
+    (void)line;
+    return service_run(s);
+}
+
+struct command {
+    const char *name;
+    int (*run)(const struct line *line, const struct settings *s);
+    enum option_code options[4]; /* its own, 0-terminated */
+    const char *synopsis, *help;
+};
+
+static const struct command commands[] = {
+    {"run", run_service, {0}, "run", "takes records from Kafka, serves the API, until SIGTERM"},
+    {"migrate",
+     run_migrate,
+     {OPTION_PRINT, OPTION_ROLE},
+     "migrate [--print] [--role NAME]",
+     "brings the database to this program's schema and grants the\n"
+     "                        run-time role (usaged) its rights; --print: prints the SQL instead"},
+    {"topics",
+     run_topics,
+     {OPTION_CREATE, OPTION_PARTITIONS, OPTION_REPLICATION},
+     "topics [--create [--partitions N] [--replication N]]",
+     "checks that the topics are there and fit; --create makes those\n"
+     "                        that are missing (without N: the broker's default)"},
+    {"offsets",
+     run_offsets,
+     {0},
+     "offsets",
+     "a line a partition: low, high, stored, published, outbox, verdict"},
+    {"settings", run_settings, {OPTION_MARKDOWN}, "settings [--markdown]",
+     "prints each setting's value and where it came from; --markdown:\n"
+     "                        the table of all settings instead"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void print_help(void)
+{
+    puts("usaged " USAGED_VERSION " - TMF635 usage mediation: Kafka to PostgreSQL to Kafka, exactly once\n\n"
+         "usage: usaged [-c FILE] [--set NAME=VALUE]... COMMAND\n\ncommands:");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %s\n                        %s\n", commands[i].synopsis, commands[i].help);
+    puts("\noptions, before or behind the command:\n"
+         "  -c FILE               reads settings from an INI file\n"
+         "  --set NAME=VALUE      sets one setting; wins over environment and file\n"
+         "  --version, --help\n\n"
+         "examples:\n"
+         "  usaged -c /etc/usaged.ini run\n"
+         "  usaged migrate --set database.url=postgresql://usaged_owner@db.example/usaged\n"
+         "  usaged topics --create --partitions 12 --replication 3\n"
+         "  USAGED_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka usaged -c /etc/usaged.ini run\n\n"
+         "exit: 0 done, or stopped as asked; 1 cannot start or go on; 2 bad settings or usage\n\n"
+         "settings, each with its default; in a file `batch.records = 100`, in the environment USAGED_BATCH_RECORDS,\n"
+         "or USAGED_BATCH_RECORDS_FILE for a file that holds the value. kafka.* may be any setting of librdkafka's:\n");
+    settings_help(stdout);
+}
+
+/* --- the line ---------------------------------------------------------------------------------------- */
+
+static bool complain(const char *what, const char *which)
+{
+    fprintf(stderr, "usaged: %s%s; `usaged --help` tells how it is called\n", what, which);
+    return false;
+}
+
+static bool take_count(const char *name, const char *text, int max, int *out)
+{
+    int64_t number;
+    if (!units_integer(text, &number) || number < 1 || number > max) {
+        fprintf(stderr, "usaged: option --%s: \"%s\" is not in 1 to %d\n", name, text, max);
+        return false;
+    }
+    *out = (int)number;
+    return true;
+}
+
+/* A role's name goes into SQL; quoting takes care of these characters, and no one needs others. */
+static bool take_role(struct line *line, const char *name)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.@";
+    line->migrate.role = name;
+    if (*name && strlen(name) < 64 && name[strspn(name, good)] == 0)
+        return true;
+    return complain("--role wants a name of letters, digits, _ - . and @", "");
+}
+
+static bool take_option(struct line *line, int code, const char *bad)
+{
+    if (code >= OPTION_PRINT && code <= OPTION_MARKDOWN)
+        line->seen[code - OPTION_PRINT] = 1;
+    switch (code) {
+    case 'c':
+        if (line->file)
+            return complain("-c may be given once", "");
+        line->file = optarg;
+        return true;
+    case OPTION_SET:
+        if (line->set_count == SETS_MAX)
+            return complain("too many --set", "");
+        line->sets[line->set_count++] = optarg;
+        return true;
+    case OPTION_PRINT:
+        line->migrate.print = true;
+        return true;
+    case OPTION_ROLE:
+        return take_role(line, optarg);
+    case OPTION_CREATE:
+        line->topics.create = true;
+        return true;
+    case OPTION_PARTITIONS:
+        return take_count("partitions", optarg, 100000, &line->topics.partitions);
+    case OPTION_REPLICATION:
+        return take_count("replication", optarg, 100, &line->topics.replication);
+    case OPTION_MARKDOWN:
+        line->markdown = true;
+        return true;
+    case ':':
+        return complain("a value is missing behind ", bad);
+    default:
+        return complain("there is no option ", bad);
+    }
+}
+
+/* Options of one command go with it alone. */
+static bool fits(const struct line *line, const struct command *command)
+{
+    for (int i = 0; i <= OPTION_MARKDOWN - OPTION_PRINT; i++) {
+        bool own = !line->seen[i];
+        for (int j = 0; command->options[j]; j++)
+            own = own || (int)command->options[j] == OPTION_PRINT + i;
+        for (const struct option *o = options; !own && o->name; o++)
+            if (o->val == OPTION_PRINT + i) {
+                fprintf(stderr, "usaged: --%s does not go with %s\n", o->name, command->name);
+                return false;
+            }
+    }
+    bool counts = line->topics.partitions > 0 || line->topics.replication > 0;
+    return !counts || line->topics.create || complain("--partitions and --replication go with --create", "");
+}
+
+/* Returns the exit code, or -1: go on with *command. */
+static int read_line(int argc, char **argv, struct line *line, const struct command **command)
+{
+    opterr = 0;
+    for (int code; (code = getopt_long(argc, argv, ":c:", options, NULL)) != -1;) {
+        if (code == OPTION_HELP || code == OPTION_VERSION) {
+            if (code == OPTION_HELP)
+                print_help();
+            else
+                puts("usaged " USAGED_VERSION);
+            return 0;
+        }
+        char letter[3] = {'-', (char)optopt, 0}; /* of several behind one dash, getopt tells which */
+        bool short_one = code == '?' && optopt > 0 && optopt < OPTION_SET;
+        if (!take_option(line, code, short_one ? letter : argv[optind - 1]))
+            return EXIT_USAGE;
+    }
+    if (optind == argc)
+        complain("no command", "");
+    else if (!(*command = find_command(argv[optind])))
+        complain("there is no command ", argv[optind]);
+    else if (optind + 1 < argc)
+        complain("one word too many: ", argv[optind + 1]);
+    else if (fits(line, *command))
+        return -1;
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct line line = {.migrate.role = "usaged"};
+    const struct command *command = NULL;
+    int code = read_line(argc, argv, &line, &command);
+    if (code >= 0)
+        return code;
+    if (line.markdown) {
+        settings_markdown(stdout);
+        return 0;
+    }
+    struct settings *s = settings_read(line.file, environ, line.sets, line.set_count, stderr);
+    if (!s)
+        return EXIT_USAGE;
+    log_set_level(s->log_level);
+    if (command->run != run_settings)
+        stop_init();
+    code = command->run(&line, s);
+    settings_free(s);
+    return code;
+}
