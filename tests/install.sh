@@ -1,0 +1,121 @@
+#!/bin/sh
+# install.sh - gets what building and testing need and this machine lacks (Debian 12).
+#
+#   tests/install.sh build | test | check      each word includes the ones before it; "test" without a word
+#   tests/install.sh python ARGUMENTS          what "test" gets, then runs the tests' Python with ARGUMENTS
+#
+# Packages are installed by root only; anyone else is told the one line to run. Python packages, Apache Kafka and
+# Apicurio Registry go to the user's cache, not into the tree. Does nothing, quickly, when all is there.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/usaged
+scope=${1:-test}
+
+build="gcc make pkg-config librdkafka-dev libavro-dev libpq-dev libmicrohttpd-dev libjansson-dev
+       libcurl4-openssl-dev libxxhash-dev uthash-dev libssl-dev"
+test="libcmocka-dev postgresql-15 openjdk-17-jre-headless maven python3 python3-venv ca-certificates curl"
+check="clang-format-19 clang-tidy-19 cppcheck shellcheck gcovr clang-19 libclang-rt-19-dev"
+
+say() {
+    printf 'install: %s\n' "$*" >&2
+}
+
+# Prints the packages of its arguments that are not installed.
+missing() {
+    installed=$(dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null |
+        awk '$2 ~ /^.i/ { printf "%s ", $1 }') || true
+    for package in "$@"; do
+        case " $installed" in
+            *" $package "*) ;;
+            *) printf '%s ' "$package" ;;
+        esac
+    done
+}
+
+install_packages() {
+    if ! command -v dpkg-query >/dev/null; then
+        say "not a Debian machine: these packages, by your system's names, must be there: $*"
+        return
+    fi
+    lacking=$(missing "$@")
+    if [ -z "$lacking" ]; then
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        say "some packages are missing; run this line, then start again:"
+        printf 'sudo apt-get update && sudo apt-get install -y --no-install-recommends %s\n' "$lacking" >&2
+        exit 1
+    fi
+    say "installing $lacking"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $lacking >&2
+}
+
+# Prints a Python that is new enough: Debian's first, then whatever python3 is.
+find_python() {
+    for python in /usr/bin/python3 python3; do
+        if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$python"
+            return
+        fi
+    done
+    say "no Python 3.11 or newer with venv was found"
+    exit 1
+}
+
+# A venv knows its own path, so it is built in place; the marker is written last, and a folder without it is redone.
+install_python() {
+    venv=$cache/venv-$(sha256sum "$here/requirements.txt" | cut -c 1-12)
+    if [ ! -f "$venv/complete" ]; then
+        say "making a Python environment in $venv"
+        python=$(find_python)
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+        "$venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" >&2
+        touch "$venv/complete"
+    fi
+}
+
+# The jars go to a folder of their own first, so that a broken download is never taken for a whole one.
+install_parts() {
+    parts=$cache/parts-$(sha256sum "$here/rig/pom.xml" | cut -c 1-12)
+    if [ ! -d "$parts" ]; then
+        say "fetching Apache Kafka and Apicurio Registry (180 MB) to $parts"
+        rm -rf "$cache"/parts.new
+        mvn -q -B -f "$here/rig/pom.xml" \
+            org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+            -DincludeScope=runtime -DoutputDirectory="$cache/parts.new/kafka" >&2
+        mkdir "$cache/parts.new/apicurio"
+        tar -xzf "$cache"/parts.new/kafka/apicurio-registry-app-*.tar.gz -C "$cache/parts.new/apicurio"
+        rm "$cache"/parts.new/kafka/apicurio-registry-app-*.tar.gz
+        mv "$cache/parts.new" "$parts"
+    fi
+}
+
+case $scope in
+    build) packages=$build ;;
+    test | python) packages="$build $test" ;;
+    check) packages="$build $test $check" ;;
+    *)
+        say "usage: tests/install.sh [build|test|check|python ARGUMENTS]"
+        exit 2
+        ;;
+esac
+
+# shellcheck disable=SC2086 # a list of words
+install_packages $packages
+if [ "$scope" != build ]; then
+    mkdir -p "$cache"
+    # Two runs at once (make -j, two checkouts) take turns.
+    exec 9>"$cache/lock"
+    flock 9 || exit 1
+    install_python
+    install_parts
+    exec 9>&-
+fi
+if [ "$scope" = python ]; then
+    shift
+    exec "$venv/bin/python" "$@"
+fi

@@ -1,0 +1,6 @@
+"""conftest - lets these tests import `lib` and `rig` from the folder above."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))

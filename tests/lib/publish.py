@@ -1,0 +1,134 @@
+"""publish - puts records on a scene's inbound topics, framed for the registry, and writes them into a ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Iterable, Optional
+
+import requests
+from confluent_kafka import KafkaError, Message, Producer
+
+from . import expect as expectation
+from .ledger import Entry, Expect, Headers, Ledger
+from .records import Record
+from .schemas import MEDIATION, Writer
+from .schemas_rated import ENGINE
+
+if TYPE_CHECKING:
+    from rig import Scene
+
+BY_PARTY: Any = object()  # "the key that an ordinary sender would choose"
+
+
+def framed(schema_id: int, avro: bytes) -> bytes:
+    return b"\0" + schema_id.to_bytes(4, "big") + avro
+
+
+def register(registry_url: str, subject: str, schema: Any) -> int:
+    """Registers a schema, or finds it, and returns its id."""
+    answer = requests.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)},
+                           headers={"Content-Type": "application/vnd.schemaregistry.v1+json"}, timeout=30)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{subject}: the registry says {answer.status_code} {answer.text}")
+    return answer.json()["id"]
+
+
+class Publisher:
+    """One idempotent producer. Records are on the broker, and their entries complete, after `flush()`."""
+
+    def __init__(self, scene: Scene, ledger: Optional[Ledger] = None, raw_writer: Writer = MEDIATION,
+                 rated_writer: Writer = ENGINE):
+        self.scene = scene
+        self.ledger = ledger if ledger is not None else Ledger()
+        self._raw_writer, self._rated_writer = raw_writer, rated_writer
+        self._ids: dict[tuple[str, str], int] = {}
+        self._writers: dict[str, Writer] = {}
+        self._failed: Optional[KafkaError] = None
+        self._producer = Producer({**scene.rig.kafka.client, "enable.idempotence": True, "linger.ms": 5,
+                                   "partitioner": "murmur2_random", "compression.type": "lz4",
+                                   "queue.buffering.max.messages": 2_000_000, "message.max.bytes": 4_000_000,
+                                   "queue.buffering.max.kbytes": 1 << 20, "delivery.timeout.ms": 120_000})
+
+    def raw(self, record: Record, partition: Optional[int] = None, key: Optional[bytes] = BY_PARTY,
+            headers: Optional[Headers] = None, writer: Optional[Writer] = None, timestamp: int = 0,
+            expect: Expect = None, reason: Optional[str] = None) -> Entry:
+        """One raw usage. Without `partition` its key decides; what `expect` and `reason` mean: Ledger.raw."""
+        writer = writer or self._raw_writer
+        carried = writer.carries(record)
+        topic = self.scene.topic["raw"]
+        value = framed(self.schema_id(topic, writer), writer.encode(carried))
+        entry = self.ledger.raw(topic, _key(record, key), value, headers or [], carried, expect, reason)
+        return self._send(entry, partition, timestamp)
+
+    def raws(self, records: Iterable[Record], **options: Any) -> list[Entry]:
+        return [self.raw(record, **options) for record in records]
+
+    def rated(self, rating: Record, partition: Optional[int] = None, key: Optional[bytes] = BY_PARTY,
+              headers: Optional[Headers] = None, writer: Optional[Writer] = None, timestamp: int = 0,
+              expect: Expect = None, reason: Optional[str] = None) -> Entry:
+        """One rating; its key is its name of the usage unless another is given."""
+        writer = writer or self._rated_writer
+        carried = writer.carries(rating)
+        topic = self.scene.topic["rated"]
+        value = framed(self.schema_id(topic, writer), writer.encode(carried))
+        entry = self.ledger.rated(topic, _key(rating, key), value, headers or [], carried, expect, reason)
+        return self._send(entry, partition, timestamp)
+
+    def bytes(self, value: Optional[bytes], reason: str, topic: str = "raw", key: Optional[bytes] = None,
+              partition: Optional[int] = None, headers: Optional[Headers] = None, timestamp: int = 0) -> Entry:
+        """Any bytes, on the scene's `raw` or `rated` topic, that must become a dead letter with this reason."""
+        entry = self.ledger.bytes(self.scene.topic[topic], key, value, headers or [], reason)
+        return self._send(entry, partition, timestamp)
+
+    def encoded(self, record: Record, writer: Optional[Writer] = None, topic: str = "raw") -> bytes:
+        """A record's framed bytes, for a test that spoils them and sends them with `bytes`."""
+        writer = writer or (self._raw_writer if topic == "raw" else self._rated_writer)
+        return framed(self.schema_id(self.scene.topic[topic], writer), writer.encode(writer.carries(record)))
+
+    def schema_id(self, topic: str, writer: Writer) -> int:
+        """The writer's schema under the topic's subject, registered at first use."""
+        known = self._ids.get((topic, writer.name))
+        if known is None:
+            self._writers[writer.name] = writer
+            known = register(self.scene.rig.registry.url, f"{topic}-value", writer.schema)
+            self._ids[topic, writer.name] = known
+        return known
+
+    def register_again(self) -> None:
+        """After the registry came back empty: all schemas, in the order in which it first had them."""
+        pairs = list(self._ids)
+        self._ids.clear()
+        for topic, name in pairs:
+            self.schema_id(topic, self._writers[name])
+
+    def _send(self, entry: Entry, partition: Optional[int], timestamp: int) -> Entry:
+        def delivered(error: Optional[KafkaError], message: Message) -> None:
+            if error is not None:
+                self._failed = error
+                return
+            entry.partition, entry.offset = message.partition(), message.offset()
+            entry.timestamp = message.timestamp()[1]
+
+        more = {} if partition is None else {"partition": partition}
+        if timestamp:
+            more["timestamp"] = timestamp
+        self._producer.produce(entry.topic, entry.value, entry.key, headers=entry.headers or None,
+                               on_delivery=delivered, **more)
+        self._producer.poll(0)
+        return entry
+
+    def flush(self, seconds: float = 120) -> None:
+        """Waits until all is acknowledged; an error of any record is raised here."""
+        left = self._producer.flush(seconds)
+        if self._failed is not None:
+            raise RuntimeError(f"publishing: {self._failed}")
+        if left:
+            raise TimeoutError(f"publishing: {left} records are not acknowledged after {seconds:g} s")
+
+
+def _key(record: Record, key: Optional[bytes]) -> Optional[bytes]:
+    if key is not BY_PARTY:
+        return key
+    inner = record.get("usage") or record
+    party = expectation.party_of(inner)
+    return (party or inner.get("usageId") or inner.get("recordId") or "").encode() or None

@@ -1,0 +1,136 @@
+"""test_checker - the checker accepts a right outcome, and finds each single thing that is not."""
+
+import pytest
+from confluent_kafka import Producer
+
+from lib.checker import check
+from lib.double import Double
+from lib.ledger import Ledger
+from lib.publish import Publisher
+from lib.records import Records
+from lib.schemas import PLAIN, ROAMING
+from lib.schemas_rated import ENGINE, GUIDING, RATED_PLAIN
+from rig import Scene
+from rig.fixtures import rig, scene  # noqa: F401 (pytest finds them by name)
+
+
+@pytest.fixture
+def played(scene: Scene) -> tuple[Scene, Ledger, Double]:
+    """A published ledger with something of each outcome, stored and not yet published."""
+    source = Records(11)
+    publisher = Publisher(scene)
+    records = source.take(60)
+    publisher.raws(records)
+    publisher.raw(records[3])
+    publisher.raw(records[4], writer=PLAIN, partition=1)
+    publisher.raw(source.next(), writer=ROAMING)
+    publisher.raw({**records[5], "usageType": "FAX"}, headers=[("x", b"1"), ("x", None)])
+    publisher.bytes(b"nothing", "framing", key=b"k")
+    publisher.bytes(None, "framing")
+    for record in records[:20]:
+        publisher.rated(source.rating_by_id(record), writer=ENGINE, expect="changed")
+    publisher.rated(source.rating_by_id(records[20], status="guided"), writer=GUIDING, expect="changed")
+    publisher.rated(source.rating_with(source.next()), writer=RATED_PLAIN)
+    publisher.rated(source.rating_of(source.next()))
+    publisher.flush()
+    double = Double(scene, publisher.ledger)
+    double.store()
+    return scene, publisher.ledger, double
+
+
+def test_a_right_outcome_has_no_discrepancies(played):
+    scene, ledger, double = played
+
+    double.publish()
+
+    assert check(scene, ledger) == []
+    assert ledger.outcomes() == {"created": 62, "duplicate": 2, "dead": 3, "changed": 21, "parked": 1}
+
+
+@pytest.mark.parametrize("spoil, subject, words", [
+    ("UPDATE usage SET revision = 9 WHERE id = (SELECT id FROM usage LIMIT 1)", "usage", "revision is 9"),
+    ("DELETE FROM usage WHERE id = (SELECT id FROM usage LIMIT 1)", "usage", "not stored"),
+    ("UPDATE usage SET usage_json = replace(usage_json::text, 'CNY', 'EUR')::json WHERE id = "
+     "(SELECT id FROM usage WHERE status = 'rated' LIMIT 1)", "usage", "EUR"),
+    ("INSERT INTO usage SELECT * FROM usage LIMIT 1", "usage", "stored twice"),
+    ("UPDATE source_outcome SET records = records + 1 WHERE outcome = 'changed' AND partition = "
+     "(SELECT min(partition) FROM source_outcome WHERE outcome = 'changed')", "account", "have an outcome"),
+    ("UPDATE source_offset SET next_offset = 1 WHERE (topic, partition) = "
+     "(SELECT topic, partition FROM source_offset ORDER BY next_offset DESC LIMIT 1)", "mark", "stored is 1"),
+    ("DELETE FROM parked_rating", "parked", "should be parked"),
+])
+def test_a_fault_in_postgresql_is_found(played, spoil, subject, words):
+    scene, ledger, double = played
+    double.commit()
+
+    with scene.connect() as db:
+        db.execute(spoil)
+
+    problems = check(scene, ledger, publishes=False)
+    assert problems
+    assert all(problem.startswith(subject) for problem in problems), problems
+    assert any(words in problem for problem in problems), problems
+
+
+def _swap_dates(messages):
+    one, other = messages[0]["event"], messages[1]["event"]
+    one["timeOcurred"], other["timeOcurred"] = 1, 2
+
+
+def _swap_order(messages):
+    creates = [one for one in messages if one["word"] == "create" and one["at"].partition == 0
+               and len(one["at"].expect) == 1 and one["at"].kind == "raw"]
+    by_partition = {}
+    for one in creates:
+        other = by_partition.setdefault(one["key"], one)
+        if other is not one:
+            break
+    else:
+        one, other = creates[0], creates[1]
+        other["key"] = one["key"]
+    here, there = messages.index(one), messages.index(other)
+    messages[here], messages[there] = messages[there], messages[here]
+
+
+def _first(messages, word):
+    return next(one for one in messages if one["word"] == word)
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (lambda all: all.pop(0), "is missing"),
+    (lambda all: all.append(all[0]), "is there twice"),
+    (lambda all: all[0]["event"].update(eventId="0"), "no published record leads to event 0"),
+    (lambda all: all[0]["event"]["event"]["usage"].update(status="billed"), "status: 'billed'"),
+    (lambda all: all[0]["event"]["event"]["usage"]["usageCharacteristic"].pop(), "elements"),
+    (lambda all: all[0].update(key=b"nobody"), "key is b'nobody'"),
+    (lambda all: all[0].update(headers=[("a", b"b")]), "headers are"),
+    (lambda all: _first(all, "state-change")["event"].update(previousStatus="rated"), "previousStatus is"),
+    (lambda all: _first(all, "dead-letter").update(value=b"other"), "value is"),
+    (lambda all: all.pop(), "is missing, expected framing"),
+    (lambda all: all.append(_first(all, "dead-letter")), "is there 2 times"),
+    (_swap_dates, "timeOcurred is 1"),
+    (_swap_order, "comes after that of offset"),
+])
+def test_a_fault_in_the_events_is_found(played, spoil, words):
+    scene, ledger, double = played
+
+    spoil(double.messages)
+    double.publish()
+
+    problems = check(scene, ledger, stores=False)
+    assert any(words in problem for problem in problems), problems
+    assert len(problems) <= 4, problems
+
+
+def test_an_aborted_event_is_not_seen(played):
+    scene, ledger, double = played
+    double.publish()
+
+    producer = Producer({**scene.rig.kafka.client, "transactional.id": f"{scene.name}-other"})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce(scene.topic["create"], b"never")
+    producer.flush()
+    producer.abort_transaction()
+
+    assert check(scene, ledger) == []

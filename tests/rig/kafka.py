@@ -1,0 +1,169 @@
+"""kafka - one Apache Kafka broker in KRaft mode on 127.0.0.1, and what tests ask of its admin interface."""
+
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Callable, Iterable, Mapping, Optional, Sequence, TypeVar
+
+from confluent_kafka import (ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException,
+                             TopicPartition)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from .java import JavaPart, parts_folder
+from .ports import free_port
+
+# Makes kills and restarts quick; `Rig(broker_defaults=True)` leaves the broker's own values.
+QUICK = {
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 2000,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 500,
+}
+
+
+_NOT_YET = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+            KafkaError.NOT_COORDINATOR, KafkaError._TIMED_OUT, KafkaError._TRANSPORT,
+            KafkaError.UNSTABLE_OFFSET_COMMIT)
+T = TypeVar("T")
+
+
+class Kafka(JavaPart):
+    """`quick` trades throughput for a quick start; `settings` go to server.properties and win."""
+
+    name = "kafka"
+
+    def __init__(self, folder: Path, quick: bool = True, broker_defaults: bool = False,
+                 settings: Optional[Mapping[str, object]] = None):
+        super().__init__(folder)
+        self.port = free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        # What a test's own client starts from. Its complaints about a broker that is down on purpose help nobody.
+        self.client = {"bootstrap.servers": self.bootstrap, "reconnect.backoff.ms": 50,
+                       "reconnect.backoff.max.ms": 250, "log_level": 0}
+        self._quick = quick
+        self._admin: Optional[AdminClient] = None
+        self._write_properties({**({} if broker_defaults else QUICK), **(settings or {})})
+
+    def _write_properties(self, settings: Mapping[str, object]) -> None:
+        controller = free_port()
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "log.cleaner.dedupe.buffer.size": 16 << 20,
+            **settings,
+        }
+        text = "".join(f"{name}={value}\n" for name, value in properties.items())
+        (self.folder / "server.properties").write_text(text)
+        # What `kafka-storage format` would write, without starting a virtual machine for it.
+        data = self.folder / "data"
+        data.mkdir()
+        (data / "meta.properties").write_text(f"version=1\nnode.id=1\ncluster.id={_new_id()}\n")
+
+    def command(self) -> Sequence[str]:
+        jars = parts_folder() / "kafka"
+        return [*self.java(self._quick), "-Xms256m", "-Xmx512m", "-cp", f"{jars}/*",
+                "-Dorg.slf4j.simpleLogger.showDateTime=true",
+                "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+                "kafka.Kafka", str(self.folder / "server.properties")]
+
+    def answers(self) -> bool:
+        return len(self.admin().list_topics(timeout=1).brokers) == 1
+
+    def admin(self) -> AdminClient:
+        if self._admin is None:
+            self._admin = AdminClient(self.client)
+        return self._admin
+
+    def create_topics(self, names: Iterable[str], partitions: int = 4,
+                      config: Optional[Mapping[str, str]] = None) -> None:
+        """Creates the topics and waits until each is to be seen."""
+        new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name in names]
+        _wait(self.admin().create_topics(new, operation_timeout=15))
+
+    def delete_topics(self, names: Iterable[str]) -> None:
+        _wait(self.admin().delete_topics(list(names), operation_timeout=15))
+
+    def partitions(self, topic: str) -> int:
+        return len(self.admin().list_topics(topic, timeout=15).topics[topic].partitions)
+
+    def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Low and high watermark of each partition."""
+        parts = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
+        low = self.admin().list_offsets({part: OffsetSpec.earliest() for part in parts})
+        high = self.admin().list_offsets({part: OffsetSpec.latest() for part in parts},
+                                         isolation_level=IsolationLevel.READ_UNCOMMITTED)
+        lows = {part.partition: future.result(15).offset for part, future in low.items()}
+        return {part.partition: (lows[part.partition], future.result(15).offset) for part, future in high.items()}
+
+    def committed(self, group: str, topics: Optional[Iterable[str]] = None) -> dict[tuple[str, int], int]:
+        """The group's committed offset of each partition that has one; waits while a transaction holds one of them,
+        which it does for some milliseconds after its commit was acknowledged."""
+        asked = ConsumerGroupTopicPartitions(group)
+
+        answer = _patiently(lambda: _each_good(
+            self.admin().list_consumer_group_offsets([asked], require_stable=True)[group].result(15)))
+        wanted = None if topics is None else set(topics)
+        return {(part.topic, part.partition): part.offset for part in answer.topic_partitions
+                if part.offset >= 0 and (wanted is None or part.topic in wanted)}
+
+    def set_committed(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Resets a group without members, as an operator's tool would."""
+        parts = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+        asked = ConsumerGroupTopicPartitions(group, parts)
+        _patiently(lambda: _each_good(self.admin().alter_consumer_group_offsets([asked])[group].result(15)))
+
+    def delete_group(self, group: str) -> None:
+        """Deletes a group without members, and with it all its offsets."""
+        _patiently(lambda: _wait(self.admin().delete_consumer_groups([group])))
+
+    def delete_records(self, topic: str, before: Mapping[int, int]) -> None:
+        """Moves the low watermark of partitions, as retention does."""
+        _wait(self.admin().delete_records([TopicPartition(topic, number, offset)
+                                           for number, offset in before.items()]))
+
+    def group_members(self, group: str) -> int:
+        return _patiently(lambda: len(self.admin().describe_consumer_groups([group])[group].result(15).members))
+
+
+def _patiently(ask: Callable[[], T], seconds: float = 20) -> T:
+    """Asks again while the broker says "not yet", as it does of groups right after its start."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if not error.args[0].retriable() and error.args[0].code() not in _NOT_YET:
+                raise
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def _each_good(answer: ConsumerGroupTopicPartitions) -> ConsumerGroupTopicPartitions:
+    """An answer may be good and its parts not."""
+    for part in answer.topic_partitions:
+        if part.error is not None:
+            raise KafkaException(part.error)
+    return answer
+
+
+def _wait(futures: Mapping) -> None:
+    for future in futures.values():
+        future.result(30)
+
+
+def _new_id() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
