@@ -1,0 +1,159 @@
+"""bench - what the main job costs: records from their topics to committed events, all parts on this machine.
+
+    make bench                      four cases, three runs each: build/bench.json
+    bench.py --runs 1 --records 200000 --case ingest_1
+
+CPU seconds are those of usaged, of all of PostgreSQL and of the broker while the records travel; publishing them into
+the inbound topics is not counted: they lie there when the service starts.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TREE / "tests"))
+
+from lib.load import Load  # noqa: E402
+from lib.settle import outcomes  # noqa: E402
+from rig import Rig  # noqa: E402
+from rig.tree import cpu_seconds  # noqa: E402
+
+DUPLICATES = {"ingest_0": 0.0, "ingest_1": 0.01, "ingest_100": 1.0}
+CASES = [*DUPLICATES, "ratings"]
+PARTITIONS = 6
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def stored(scene, topic: str) -> int:
+    with scene.connect() as db:
+        return db.execute("SELECT coalesce(sum(next_offset), 0) FROM source_offset WHERE topic = %s",
+                          (scene.topic[topic],)).fetchone()[0]
+
+
+def published(scene, topic: str) -> int:
+    return sum(offset for (name, _), offset in scene.committed().items() if name == scene.topic[topic])
+
+
+def wait_for(scene, topic: str, count: int) -> None:
+    while published(scene, topic) < count:
+        time.sleep(0.2)
+
+
+def parts(rig, service) -> dict[str, float]:
+    return {"usaged": service.cpu_seconds(), "postgres": cpu_seconds(rig.postgres.pid()),
+            "kafka": cpu_seconds(rig.kafka.pid())}
+
+
+def measure(rig, scene, topic: str, count: int) -> dict:
+    """Starts the service on a full topic, and waits until all is published."""
+    with scene.connect() as db:
+        db.execute("CHECKPOINT")
+    service = scene.service(f"run-{time.monotonic_ns()}")
+    before = {"postgres": cpu_seconds(rig.postgres.pid()), "kafka": cpu_seconds(rig.kafka.pid()), "usaged": 0.0}
+    service.start(wait=False)
+    begun = None
+    while begun is None:
+        if stored(scene, topic) or published(scene, topic):
+            begun = time.monotonic()
+        time.sleep(0.01)
+    wait_for(scene, topic, count)
+    seconds = time.monotonic() - begun
+    after = parts(rig, service)
+    peak = service.peak_memory_mib()
+    service.stop()
+    return {"records_per_s": count / seconds, "peak_rss_mb": peak,
+            "cpu_s_per_million": {name: (after[name] - before[name]) * 1e6 / count for name in after}}
+
+
+def ingest(rig, case: str, records: int) -> dict:
+    scene = rig.scene(case, partitions=PARTITIONS)
+    scene.service().migrate()
+    load = Load(scene)
+    share = DUPLICATES[case]
+    if share == 1.0:  # the same records again: all are there already
+        load.publish("raw", load.raws(records))
+        measure(rig, scene, "raw", records)
+        load.publish("raw", load.raws(records))
+        result = measure_more(rig, scene, records)
+    else:
+        load.publish("raw", load.raws(records, duplicates=share))
+        result = measure(rig, scene, "raw", records)
+    say(f"  outcomes: {outcomes(scene)}")
+    scene.stop()
+    return result
+
+
+def measure_more(rig, scene, records: int) -> dict:
+    """Of a second load behind the first."""
+    service = scene.service("again")
+    before = {"postgres": cpu_seconds(rig.postgres.pid()), "kafka": cpu_seconds(rig.kafka.pid()), "usaged": 0.0}
+    service.start(wait=False)
+    while stored(scene, "raw") <= records:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    wait_for(scene, "raw", 2 * records)
+    seconds = time.monotonic() - begun
+    after = parts(rig, service)
+    peak = service.peak_memory_mib()
+    service.stop()
+    return {"records_per_s": records / seconds, "peak_rss_mb": peak,
+            "cpu_s_per_million": {name: (after[name] - before[name]) * 1e6 / records for name in after}}
+
+
+def ratings(rig, records: int) -> dict:
+    scene = rig.scene("ratings", partitions=PARTITIONS)
+    scene.service().migrate()
+    load = Load(scene)
+    load.publish("raw", load.raws(records))
+    measure(rig, scene, "raw", records)
+    load.publish("rated", load.ratings(records))
+    result = measure(rig, scene, "rated", records)
+    say(f"  outcomes: {outcomes(scene)}")
+    scene.stop()
+    return result
+
+
+def median(runs: list[dict]) -> dict:
+    cpu = {name: statistics.median(run["cpu_s_per_million"][name] for run in runs)
+           for name in runs[0]["cpu_s_per_million"]}
+    return {"records_per_s": round(statistics.median(run["records_per_s"] for run in runs)),
+            "cpu_s_per_million": {name: round(value, 2) for name, value in cpu.items()},
+            "peak_rss_mb": round(max(run["peak_rss_mb"] for run in runs), 1)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--case", choices=CASES, action="append")
+    parser.add_argument("--out", default=str(TREE / "build" / "bench.json"))
+    options = parser.parse_args()
+    cases = options.case or CASES
+    runs: dict[str, list[dict]] = {case: [] for case in cases}
+    for number in range(options.runs):
+        for case in cases:
+            with Rig() as rig:
+                result = (ratings(rig, options.records // 2) if case == "ratings"
+                          else ingest(rig, case, options.records))
+            runs[case].append(result)
+            cpu = result["cpu_s_per_million"]
+            say(f"run {number + 1}/{options.runs} {case}: {result['records_per_s']:,.0f} records/s, CPU s a million: "
+                + ", ".join(f"{name} {value:.2f}" for name, value in cpu.items())
+                + f" = {sum(cpu.values()):.2f}, peak {result['peak_rss_mb']:.0f} MB, load {os.getloadavg()[0]:.1f}")
+    summary = {case: median(of) for case, of in runs.items()}
+    Path(options.out).parent.mkdir(exist_ok=True)
+    Path(options.out).write_text(json.dumps(summary, indent=2) + "\n")
+    print(json.dumps(summary, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
