@@ -13,11 +13,11 @@ LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 FLAGS := -std=gnu17 -g -pthread -fvisibility=hidden -Iservice -DUSAGED_VERSION='"$(VERSION)"' $(WARNINGS)
 
 # A variant is a folder of objects: release, test (failpoints), asan (failpoints and sanitizers), cov.
-CFLAGS_release := -O2 $(HARDENING)
+CFLAGS_release := -O2 -flto=auto $(HARDENING)
 CFLAGS_test := -O2 $(HARDENING) -DUSAGED_FAILPOINTS
 CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DUSAGED_FAILPOINTS
 CFLAGS_cov := -O0 --coverage -DUSAGED_FAILPOINTS
-LDFLAGS_release := $(LINK_HARDENING)
+LDFLAGS_release := -O2 -flto=auto $(LINK_HARDENING)
 LDFLAGS_test := $(LINK_HARDENING)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_cov := --coverage

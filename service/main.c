@@ -1,6 +1,7 @@
 /* main - the command line: which command, with which settings. */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,16 +34,17 @@ enum option_code {
     OPTION_MARKDOWN
 };
 
-static const struct option options[] = {{"set", required_argument, NULL, OPTION_SET},
-                                        {"help", no_argument, NULL, OPTION_HELP},
-                                        {"version", no_argument, NULL, OPTION_VERSION},
-                                        {"print", no_argument, NULL, OPTION_PRINT},
-                                        {"role", required_argument, NULL, OPTION_ROLE},
-                                        {"create", no_argument, NULL, OPTION_CREATE},
-                                        {"partitions", required_argument, NULL, OPTION_PARTITIONS},
-                                        {"replication", required_argument, NULL, OPTION_REPLICATION},
-                                        {"markdown", no_argument, NULL, OPTION_MARKDOWN},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"set", required_argument, NULL, OPTION_SET},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"print", no_argument, NULL, OPTION_PRINT},
+    {"role", required_argument, NULL, OPTION_ROLE},
+    {"create", no_argument, NULL, OPTION_CREATE},
+    {"partitions", required_argument, NULL, OPTION_PARTITIONS},
+    {"replication", required_argument, NULL, OPTION_REPLICATION},
+    {"markdown", no_argument, NULL, OPTION_MARKDOWN},
+    {NULL, 0, NULL, 0}};
 
 struct line {
     const char *command;
@@ -55,7 +57,7 @@ struct line {
     int seen[OPTION_MARKDOWN - OPTION_PRINT + 1]; /* options of one command that were given */
 };
 
-/* --- commands ---------------------------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------------------------- */
 
 static int run_settings(const struct line *line, const struct settings *s)
 {
@@ -112,7 +114,10 @@ static const struct command commands[] = {
      {0},
      "offsets",
      "a line a partition: low, high, stored, published, outbox, verdict"},
-    {"settings", run_settings, {OPTION_MARKDOWN}, "settings [--markdown]",
+    {"settings",
+     run_settings,
+     {OPTION_MARKDOWN},
+     "settings [--markdown]",
      "prints each setting's value and where it came from; --markdown:\n"
      "                        the table of all settings instead"},
 };
@@ -129,7 +134,8 @@ static const struct command *find_command(const char *name)
 
 static void print_help(void)
 {
-    puts("usaged " USAGED_VERSION " - TMF635 usage mediation: Kafka to PostgreSQL to Kafka, exactly once\n\n"
+    puts("usaged " USAGED_VERSION
+         " - TMF635 usage mediation: Kafka to PostgreSQL to Kafka, exactly once\n\n"
          "usage: usaged [-c FILE] [--set NAME=VALUE]... COMMAND\n\ncommands:");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %s\n                        %s\n", commands[i].synopsis, commands[i].help);
@@ -143,12 +149,14 @@ static void print_help(void)
          "  usaged topics --create --partitions 12 --replication 3\n"
          "  USAGED_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka usaged -c /etc/usaged.ini run\n\n"
          "exit: 0 done, or stopped as asked; 1 cannot start or go on; 2 bad settings or usage\n\n"
-         "settings, each with its default; in a file `batch.records = 100`, in the environment USAGED_BATCH_RECORDS,\n"
-         "or USAGED_BATCH_RECORDS_FILE for a file that holds the value. kafka.* may be any setting of librdkafka's:\n");
+         "settings, each with its default; in a file `batch.records = 100`, in the environment "
+         "USAGED_BATCH_RECORDS,\n"
+         "or USAGED_BATCH_RECORDS_FILE for a file that holds the value. kafka.* may be any setting "
+         "of librdkafka's:\n");
     settings_help(stdout);
 }
 
-/* --- the line ---------------------------------------------------------------------------------------- */
+/* --- the line ------------------------------------------------------------------------------- */
 
 static bool complain(const char *what, const char *which)
 {
@@ -228,7 +236,8 @@ static bool fits(const struct line *line, const struct command *command)
             }
     }
     bool counts = line->topics.partitions > 0 || line->topics.replication > 0;
-    return !counts || line->topics.create || complain("--partitions and --replication go with --create", "");
+    return !counts || line->topics.create ||
+           complain("--partitions and --replication go with --create", "");
 }
 
 /* Returns the exit code, or -1: go on with *command. */
@@ -243,7 +252,8 @@ static int read_line(int argc, char **argv, struct line *line, const struct comm
                 puts("usaged " USAGED_VERSION);
             return 0;
         }
-        char letter[3] = {'-', (char)optopt, 0}; /* of several behind one dash, getopt tells which */
+        char letter[3] = {'-', (char)optopt,
+                          0}; /* of several behind one dash, getopt tells which */
         bool short_one = code == '?' && optopt > 0 && optopt < OPTION_SET;
         if (!take_option(line, code, short_one ? letter : argv[optind - 1]))
             return EXIT_USAGE;
@@ -259,8 +269,16 @@ static int read_line(int argc, char **argv, struct line *line, const struct comm
     return EXIT_USAGE;
 }
 
+/* librdkafka's threads would each get an arena of their own from malloc, and keep what they once
+ * needed. */
+static void few_arenas(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+}
+
 int main(int argc, char **argv)
 {
+    few_arenas();
     struct line line = {.migrate.role = "usaged"};
     const struct command *command = NULL;
     int code = read_line(argc, argv, &line, &command);

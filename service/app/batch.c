@@ -10,10 +10,16 @@
 #include "base/stop.h"
 #include "io/reader.h"
 
-/* What the records of a batch may become in memory: a few hundred kB of Avro can hold a hundred thousand tiny items. */
+/* What the records of a batch may become in memory: a few hundred kB of Avro can hold a hundred
+ * thousand tiny items. */
 enum { DECODED_MAX = 32 * 1024 * 1024 };
 
-enum { HOLD_MS = 200, FIRST_LOOK_MS = 1000, HELD_QUIET_MS = 60000, HEADERS_MAX = OUTBOX_HEADERS_MAX - 24 };
+enum {
+    HOLD_MS = 200,
+    FIRST_LOOK_MS = 1000,
+    HELD_QUIET_MS = 60000,
+    HEADERS_MAX = OUTBOX_HEADERS_MAX - 24
+};
 
 void batch_init(struct batch *b, const struct settings *s)
 {
@@ -33,7 +39,8 @@ void batch_fini(struct batch *b)
     free(b->store_parts);
 }
 
-/* --- polling ----------------------------------------------------------------------------------------- */
+/* --- polling
+ * ----------------------------------------------------------------------------------------- */
 
 static void add(struct worker *w, struct batch *b, rd_kafka_message_t *m)
 {
@@ -54,11 +61,13 @@ bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *e
     err_clear(err);
     b->piece_count = b->bytes = 0;
     int64_t start = instant_ticks(), end = start + wait_ms;
-    while (b->piece_count < (size_t)s->batch_records && (int64_t)b->bytes < s->batch_bytes && !stop_asked()) {
+    while (b->piece_count < (size_t)s->batch_records && (int64_t)b->bytes < s->batch_bytes &&
+           !stop_asked()) {
         int64_t left = end - instant_ticks();
         rd_kafka_message_t *m = consumer_poll(w->consumer, left > 0 ? (int)left : 0, err);
         if (w->generation != generation) { /* a rebalance: the unfinished batch is forgotten */
-            b->piece_count = b->bytes = 0; /* its messages were destroyed by the callback (ingest.c) */
+            b->piece_count = b->bytes =
+                0; /* its messages were destroyed by the callback (ingest.c) */
             generation = w->generation;
         }
         if (err->kind != ERR_NONE)
@@ -97,7 +106,8 @@ void batch_release(struct worker *w, struct batch *b)
     arena_reset(w->arena);
 }
 
-/* --- decoding one record ------------------------------------------------------------------------------ */
+/* --- decoding one record
+ * ------------------------------------------------------------------------------ */
 
 static void die(struct worker *w, struct entry *e, enum reason reason, const char *text)
 {
@@ -124,7 +134,8 @@ static void read_headers(struct worker *w, rd_kafka_message_t *m, struct inbound
     in->headers = out;
 }
 
-static void fill_inbound(struct worker *w, const struct slot *slot, rd_kafka_message_t *m, struct inbound *in)
+static void fill_inbound(struct worker *w, const struct slot *slot, rd_kafka_message_t *m,
+                         struct inbound *in)
 {
     rd_kafka_timestamp_type_t type;
     int64_t timestamp = rd_kafka_message_timestamp(m, &type);
@@ -143,15 +154,17 @@ static bool too_large(struct worker *w, struct entry *e)
     size_t headers = in->header_count ? inbound_header_bytes(in) : 0;
     const char *text = NULL;
     if ((int64_t)in->value.n > w->settings->record_max_bytes)
-        text = arena_printf(w->arena, "the value has %zu bytes, record.max-bytes is %" PRId64, in->value.n,
-                            w->settings->record_max_bytes);
+        text = arena_printf(w->arena, "the value has %zu bytes, record.max-bytes is %" PRId64,
+                            in->value.n, w->settings->record_max_bytes);
     else if (in->key.n > INBOUND_KEY_MAX)
-        text = arena_printf(w->arena, "the key has %zu bytes, the limit is %d", in->key.n, INBOUND_KEY_MAX);
+        text = arena_printf(w->arena, "the key has %zu bytes, the limit is %d", in->key.n,
+                            INBOUND_KEY_MAX);
     else if (headers > INBOUND_HEADERS_BYTES_MAX)
         text = arena_printf(w->arena, "the headers have %zu bytes, the limit is %d", headers,
                             INBOUND_HEADERS_BYTES_MAX);
     else if (in->header_count > HEADERS_MAX)
-        text = arena_printf(w->arena, "the record has %zu headers, the limit is %d", in->header_count, HEADERS_MAX);
+        text = arena_printf(w->arena, "the record has %zu headers, the limit is %d",
+                            in->header_count, HEADERS_MAX);
     if (text)
         die(w, e, REASON_TOO_LARGE, text);
     return text != NULL;
@@ -183,20 +196,23 @@ static bool bad_framing(struct worker *w, struct entry *e)
     for (size_t i = 0; i < v.n && i < 8; i++)
         snprintf(hex + 2 * i, 3, "%02x", (unsigned char)v.p[i]);
     die(w, e, REASON_FRAMING,
-        arena_printf(w->arena, "the value begins with %s (%zu bytes), not with 00 and a schema id of four bytes%s",
-                     v.n ? hex : "nothing", v.n, guess_framing(v)));
+        arena_printf(
+            w->arena,
+            "the value begins with %s (%zu bytes), not with 00 and a schema id of four bytes%s",
+            v.n ? hex : "nothing", v.n, guess_framing(v)));
     return true;
 }
 
-static void map(struct worker *w, const struct slot *slot, struct entry *e, const struct registry_schema *schema)
+static void map(struct worker *w, const struct slot *slot, struct entry *e,
+                const struct registry_schema *schema)
 {
     const struct shape *shape = plan_shape(schema->plan);
     bool rated = slot->topic_index >= w->settings->topic_raw.count;
     const struct shape *wanted = rated ? &record_rated_usage : &record_raw_usage;
     if (shape != wanted) {
         die(w, e, REASON_SCHEMA_UNSUPPORTED,
-            arena_printf(w->arena, "schema %d is of a record %s, and topic %s takes %s", schema->id, shape->name,
-                         slot->topic, wanted->name));
+            arena_printf(w->arena, "schema %d is of a record %s, and topic %s takes %s", schema->id,
+                         shape->name, slot->topic, wanted->name));
         return;
     }
     struct err err = {0};
@@ -206,8 +222,9 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, cons
         return;
     }
     int64_t now = w->batches[w->current].changes.now_ms;
-    bool ok = rated ? mapping_rated(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, &err)
-                    : mapping_raw(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, &err);
+    bool ok =
+        rated ? mapping_rated(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, &err)
+              : mapping_raw(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, &err);
     if (!ok)
         die(w, e, (enum reason)err.code, err.text);
 }
@@ -219,9 +236,11 @@ static int32_t schema_id(struct text v)
     return (int32_t)__builtin_bswap32(id);
 }
 
-/* --- schemas that are not there yet ------------------------------------------------------------------- */
+/* --- schemas that are not there yet
+ * ------------------------------------------------------------------- */
 
-static void hold(struct worker *w, struct slot *slot, int64_t offset, int32_t schema, bool unknown, const char *why)
+static void hold(struct worker *w, struct slot *slot, int64_t offset, int32_t schema, bool unknown,
+                 const char *why)
 {
     slot->state = SLOT_HELD;
     slot->next = offset;
@@ -230,8 +249,8 @@ static void hold(struct worker *w, struct slot *slot, int64_t offset, int32_t sc
     slot->held_until = instant_ticks() + HOLD_MS;
     consumer_pause(w->consumer, slot->topic, slot->partition);
     char text[400];
-    snprintf(text, sizeof text, "schema %d of %s[%d]@%" PRId64 ": %.200s", schema, slot->topic, slot->partition, offset,
-             why);
+    snprintf(text, sizeof text, "schema %d of %s[%d]@%" PRId64 ": %.200s", schema, slot->topic,
+             slot->partition, offset, why);
     w->registry_waits = true;
     worker_waits(w, HEALTH_REGISTRY, text);
 }
@@ -239,8 +258,11 @@ static void hold(struct worker *w, struct slot *slot, int64_t offset, int32_t sc
 static void die_unknown(struct worker *w, struct entry *e, int32_t id)
 {
     die(w, e, REASON_SCHEMA_UNKNOWN,
-        arena_printf(w->arena, "the registry does not know schema id %d, asked for registry.unknown-wait (%" PRId64 " ms)",
-                     id, w->settings->registry_unknown_wait_ms));
+        arena_printf(
+            w->arena,
+            "the registry does not know schema id %d, asked for registry.unknown-wait (%" PRId64
+            " ms)",
+            id, w->settings->registry_unknown_wait_ms));
 }
 
 /* False: the record has to wait, and with it all behind it in its partition. */
@@ -259,7 +281,8 @@ static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *lo
         if (schema->plan)
             map(w, slot, e, schema);
         else
-            die(w, e, REASON_SCHEMA_UNSUPPORTED, arena_printf(w->arena, "schema %d: %s", id, schema->why.text));
+            die(w, e, REASON_SCHEMA_UNSUPPORTED,
+                arena_printf(w->arena, "schema %d: %s", id, schema->why.text));
         return true;
     case REGISTRY_UNKNOWN:
         die_unknown(w, e, id);
@@ -290,7 +313,8 @@ bool batch_unhold(struct worker *w, struct err *err)
             held = true;
             continue;
         }
-        enum registry_answer answer = registry_find(w->registry, slot->held_schema, 0, &schema, &why);
+        enum registry_answer answer =
+            registry_find(w->registry, slot->held_schema, 0, &schema, &why);
         if (answer == REGISTRY_NOT_YET)
             slot->held_unknown = true;
         if (answer == REGISTRY_NOT_YET || answer == REGISTRY_AWAY) {
@@ -313,7 +337,8 @@ bool batch_unhold(struct worker *w, struct err *err)
     return ok;
 }
 
-/* --- decoding a batch --------------------------------------------------------------------------------- */
+/* --- decoding a batch
+ * --------------------------------------------------------------------------------- */
 
 static void size_parts(struct batch *b, size_t n)
 {

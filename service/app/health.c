@@ -10,7 +10,8 @@
 
 enum { HEALTH_TEXT = 401 };
 
-static const char *const key_names[HEALTH_KEYS] = {"kafka", "postgres", "registry", "topics", "assignment", "partitions"};
+static const char *const key_names[HEALTH_KEYS] = {"kafka",  "postgres",   "registry",
+                                                   "topics", "assignment", "partitions"};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
 static char texts[HEALTH_KEYS][HEALTH_OWNERS_MAX][HEALTH_TEXT];

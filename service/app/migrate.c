@@ -9,7 +9,11 @@
 #include "base/embed.h"
 #include "base/stop.h"
 
-enum { STEPS_MAX = 999, CHECKSUM = 2 * 32 + 1, DEADLINE_MS = 24 * 3600 * 1000 }; /* an index may take its time */
+enum {
+    STEPS_MAX = 999,
+    CHECKSUM = 2 * 32 + 1,
+    DEADLINE_MS = 24 * 3600 * 1000
+}; /* an index may take its time */
 
 struct step {
     const struct embed_file *file;
@@ -47,19 +51,27 @@ static struct steps *steps_new(void)
 }
 
 /* How many of `steps` are applied; those must be the first ones, unchanged. */
-static bool compare(const struct steps *steps, const struct db_rows *rows, int *applied, struct err *err)
+static bool compare(const struct steps *steps, const struct db_rows *rows, int *applied,
+                    struct err *err)
 {
     for (int i = 0; i < rows->count; i++) {
         int number = db_int4(rows, i, 0);
         struct text name = db_text(rows, i, 1);
         if (number > steps->count)
-            return err_set(err, ERR_FATAL, "the schema is newer than this program: it has migration %d, %.*s, and the "
-                           "program knows %d; run the newer program", number, TEXT_ARGS(name), steps->count);
+            return err_set(
+                err, ERR_FATAL,
+                "the schema is newer than this program: it has migration %d, %.*s, and the "
+                "program knows %d; run the newer program",
+                number, TEXT_ARGS(name), steps->count);
         if (number != i + 1)
-            return err_set(err, ERR_FATAL, "usaged.schema_migration lacks number %d and has %d: the schema is not one "
-                           "that usaged made", i + 1, number);
+            return err_set(
+                err, ERR_FATAL,
+                "usaged.schema_migration lacks number %d and has %d: the schema is not one "
+                "that usaged made",
+                i + 1, number);
         if (!text_is(db_text(rows, i, 2), steps->all[i].checksum))
-            return err_set(err, ERR_FATAL, "migration %s is not the one that was applied (%.*s, another checksum): "
+            return err_set(err, ERR_FATAL,
+                           "migration %s is not the one that was applied (%.*s, another checksum): "
                            "run the program that the schema was made with, or restore the file",
                            steps->all[i].file->name, TEXT_ARGS(name));
     }
@@ -77,14 +89,14 @@ static bool read_applied(struct db *db, const struct steps *steps, int *applied,
     return good;
 }
 
-/* --- migrate ----------------------------------------------------------------------------------------- */
+/* --- migrate -------------------------------------------------------------------------------- */
 
 static bool in_transaction(struct db *db, const char *sql, struct db_params *added, struct err *err)
 {
-    bool good = db_run(db, "BEGIN", err)
-             && db_run(db, sql, err)
-             && (!added || db_query_once(db, embed_text(embed_sql, "migration_add.sql"), added, NULL, err))
-             && db_run(db, "COMMIT", err);
+    bool good = db_run(db, "BEGIN", err) && db_run(db, sql, err) &&
+                (!added ||
+                 db_query_once(db, embed_text(embed_sql, "migration_add.sql"), added, NULL, err)) &&
+                db_run(db, "COMMIT", err);
     if (!good)
         db_rollback(db);
     return good;
@@ -96,7 +108,8 @@ static bool apply(struct db *db, int number, const struct step *step, struct err
     db_param_int4(&params, number);
     db_param_text(&params, text_of(step->file->name));
     db_param_text(&params, text_of(step->checksum));
-    bool good = in_transaction(db, step->file->text, &params, err) || err_wrap(err, "migration %s", step->file->name);
+    bool good = in_transaction(db, step->file->text, &params, err) ||
+                err_wrap(err, "migration %s", step->file->name);
     db_params_fini(&params);
     if (good)
         printf("applied %s\n", step->file->name);
@@ -120,7 +133,7 @@ static bool lock(struct db *db, struct err *err)
     }
 }
 
-/* migrations/grants.sql for this role, quoted; main has refused names that need more than quotes. */
+/* migrations/grants.sql for this role, quoted; main refuses names that need more than quotes. */
 static char *grants(const char *role)
 {
     static const char mark[] = "{{role}}";
@@ -161,29 +174,32 @@ static bool grant(struct db *db, const char *name, struct err *err)
     if (role.is_us)
         return true;
     if (!role.there) {
-        printf("there is no role %s, so nothing was granted: CREATE ROLE \"%s\" LOGIN, then usaged migrate again, or "
-               "usaged migrate --role NAME for another\n", name, name);
+        printf("there is no role %s, so nothing was granted: CREATE ROLE \"%s\" LOGIN, then usaged "
+               "migrate again, or "
+               "usaged migrate --role NAME for another\n",
+               name, name);
         return true;
     }
     char *sql = grants(name);
-    bool good = (in_transaction(db, sql, NULL, err) && look_at_role(db, name, &role, err))
-             || err_wrap(err, "rights of role %s", name);
+    bool good = (in_transaction(db, sql, NULL, err) && look_at_role(db, name, &role, err)) ||
+                err_wrap(err, "rights of role %s", name);
     free(sql);
     if (good)
         printf("granted %s its rights\n", name);
     if (good && !role.owns_outbox)
-        printf("the outbox is not %s's own, so it cannot be vacuumed and will grow; as a superuser: "
-               "ALTER TABLE usaged.outbox OWNER TO \"%s\"\n", name, name);
+        printf(
+            "the outbox is not %s's own, so it cannot be vacuumed and will grow; as a superuser: "
+            "ALTER TABLE usaged.outbox OWNER TO \"%s\"\n",
+            name, name);
     return good;
 }
 
 static bool migrate(struct db *db, const struct steps *steps, const char *role, struct err *err)
 {
     int applied;
-    bool good = db_open(db, err)
-             && lock(db, err)
-             && in_transaction(db, embed_text(embed_sql, "migration_begin.sql"), NULL, err)
-             && read_applied(db, steps, &applied, err);
+    bool good = db_open(db, err) && lock(db, err) &&
+                in_transaction(db, embed_text(embed_sql, "migration_begin.sql"), NULL, err) &&
+                read_applied(db, steps, &applied, err);
     for (; good && applied < steps->count; applied++)
         good = apply(db, applied + 1, &steps->all[applied], err);
     return good && grant(db, role, err);
@@ -196,7 +212,8 @@ static void print_transaction(const char *title, const char *sql, const char *la
 
 static void print_all(const struct steps *steps, const char *role)
 {
-    puts("-- Everything that `usaged migrate` does to an empty database. Run it as the owner of the schema:\n"
+    puts("-- Everything that `usaged migrate` does to an empty database. Run it as the owner of "
+         "the schema:\n"
          "--     psql -v ON_ERROR_STOP=1 -f FILE DATABASE\n"
          "-- Of a database that has some of the migrations, leave those out.\n"
          "SET search_path = usaged, public;");
@@ -205,8 +222,9 @@ static void print_all(const struct steps *steps, const char *role)
         char insert[512];
         const struct step *step = &steps->all[i];
         snprintf(insert, sizeof insert,
-                 "INSERT INTO usaged.schema_migration (number, name, checksum) VALUES (%d, '%s', '%s');\n", i + 1,
-                 step->file->name, step->checksum);
+                 "INSERT INTO usaged.schema_migration (number, name, checksum) VALUES (%d, '%s', "
+                 "'%s');\n",
+                 i + 1, step->file->name, step->checksum);
         print_transaction(step->file->name, step->file->text, insert);
     }
     char *sql = grants(role);
@@ -222,9 +240,11 @@ int migrate_run(const struct settings *s, const struct migrate_options *options)
     if (options->print) {
         print_all(steps, options->role);
     } else {
-        /* Not the service's application_name: a worker ends sessions of that name that stand in its way. */
-        struct db_options db_options = {
-            .url = s->database_url, .application_name = "usaged-migrate", .deadline_ms = DEADLINE_MS};
+        /* Not the service's application_name: a worker ends sessions of that name that stand in its
+         * way. */
+        struct db_options db_options = {.url = s->database_url,
+                                        .application_name = "usaged-migrate",
+                                        .deadline_ms = DEADLINE_MS};
         struct db *db = db_new(&db_options);
         good = migrate(db, steps, options->role, &err);
         db_free(db);
@@ -237,7 +257,7 @@ int migrate_run(const struct settings *s, const struct migrate_options *options)
     return good ? 0 : 1;
 }
 
-/* --- check ------------------------------------------------------------------------------------------- */
+/* --- check ---------------------------------------------------------------------------------- */
 
 static bool check_rights(struct db *db, struct err *err)
 {
@@ -245,8 +265,11 @@ static bool check_rights(struct db *db, struct err *err)
     if (!db_query_once(db, embed_text(embed_sql, "rights_missing.sql"), NULL, &rows, err))
         return false;
     if (rows.count > 0)
-        err_set(err, ERR_FATAL, "this role of PostgreSQL lacks %.*s%s: run `usaged migrate --role NAME` as the schema's "
-                "owner", TEXT_ARGS(db_text(&rows, 0, 0)), rows.count > 1 ? " and more" : "");
+        err_set(err, ERR_FATAL,
+                "this role of PostgreSQL lacks %.*s%s: run `usaged migrate --role NAME` as the "
+                "schema's "
+                "owner",
+                TEXT_ARGS(db_text(&rows, 0, 0)), rows.count > 1 ? " and more" : "");
     bool good = rows.count == 0;
     db_rows_fini(&rows);
     return good;
@@ -258,13 +281,18 @@ bool migrate_check(struct db *db, struct err *err)
     int applied = 0;
     bool good = read_applied(db, steps, &applied, err);
     if (!good && (strcmp(err->state, "42P01") == 0 || strcmp(err->state, "3F000") == 0))
-        err_set(err, ERR_FATAL, "the database has no schema of usaged's: run `usaged migrate` as the owner it shall have");
+        err_set(err, ERR_FATAL,
+                "the database has no schema of usaged's: run `usaged migrate` as the owner it "
+                "shall have");
     else if (!good && strcmp(err->state, "42501") == 0)
-        err_set(err, ERR_FATAL, "this role of PostgreSQL may not use schema usaged: run `usaged migrate --role NAME` as the "
+        err_set(err, ERR_FATAL,
+                "this role of PostgreSQL may not use schema usaged: run `usaged migrate --role "
+                "NAME` as the "
                 "schema's owner");
     else if (good && applied < steps->count)
-        good = err_set(err, ERR_FATAL, "the schema is at %d and this program needs %d: run `usaged migrate`", applied,
-                       steps->count);
+        good = err_set(err, ERR_FATAL,
+                       "the schema is at %d and this program needs %d: run `usaged migrate`",
+                       applied, steps->count);
     free(steps);
     return good && check_rights(db, err);
 }

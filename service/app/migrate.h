@@ -1,7 +1,7 @@
-/* migrate - the database's schema: `usaged migrate` brings it to what this program knows, `usaged run` accepts nothing else.
+/* migrate - the database's schema: `usaged migrate` makes it, `usaged run` accepts it or not.
  *
- * Migrations are the numbered files of migrations/, forward only, each in a transaction of its own that also writes its
- * number and checksum into usaged.schema_migration.
+ * Migrations are the numbered files of migrations/, forward only, each in a transaction of its own
+ * that also writes its number and checksum into usaged.schema_migration.
  */
 #pragma once
 
@@ -9,13 +9,13 @@
 #include "io/db.h"
 
 struct migrate_options {
-    bool print;       /* the SQL to standard output, for those whose DBA applies it; no database is asked */
+    bool print;       /* the SQL to standard output instead; no database is asked */
     const char *role; /* the run-time role, which is granted its rights */
 };
 
-/* Returns the exit code; says what it does on standard output, a failure in one line on standard error. */
+/* Returns the exit code; says what it does, and in one line what failed. */
 int migrate_run(const struct settings *s, const struct migrate_options *options);
 
-/* Whether the schema is exactly this program's and the role has its rights. ERR_FATAL: no, and what to run; ERR_RETRY: the
- * database is away. The handle is open. */
+/* Whether the schema is exactly this program's and the role has its rights. ERR_FATAL: no, and what
+ * to run; ERR_RETRY: the database is away. The handle is open. */
 bool migrate_check(struct db *db, struct err *err) MUST_CHECK;

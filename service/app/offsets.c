@@ -13,7 +13,8 @@
 enum {
     WAIT_MS = 10000,
     SWEEP_MS = 15000, /* how much later than its time-out the broker ends a transaction */
-    LOOKS = 5,        /* a service that runs moves between two questions: a refusal is believed when it stays */
+    LOOKS = 5, /* a service that runs moves between two questions: a refusal is believed when it
+                  stays */
     LOOK_MS = 200
 };
 
@@ -59,7 +60,7 @@ static struct place *find_place(const struct offsets *o, struct text topic, int 
     return NULL;
 }
 
-/* --- questions --------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------ */
 
 static bool ask_topics(struct offsets *o, const struct config_list *names, struct err *err)
 {
@@ -80,14 +81,15 @@ static bool ask_kafka(struct offsets *o, struct err *err)
     for (size_t i = 0; i < o->count; i++)
         if (o->places[i].in_kafka)
             rd_kafka_topic_partition_list_add(parts, o->places[i].topic, o->places[i].partition);
-    bool good = parts->cnt == 0 || admin_committed(o->client, o->settings->group, parts,
-                                                   o->settings->transaction_timeout_ms + SWEEP_MS, err);
+    bool good =
+        parts->cnt == 0 || admin_committed(o->client, o->settings->group, parts,
+                                           o->settings->transaction_timeout_ms + SWEEP_MS, err);
     for (int i = 0; good && i < parts->cnt; i++) {
         const rd_kafka_topic_partition_t *part = &parts->elems[i];
         struct place *p = find_place(o, text_of(part->topic), part->partition);
         p->in.published = part->offset < 0 ? -1 : part->offset;
-        rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(o->client, part->topic, part->partition, &p->in.low,
-                                                                    &p->in.high, WAIT_MS);
+        rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+            o->client, part->topic, part->partition, &p->in.low, &p->in.high, WAIT_MS);
         good = code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_err(err, code, part->topic);
     }
     rd_kafka_topic_partition_list_destroy(parts);
@@ -123,7 +125,8 @@ static void take_row(struct offsets *o, const struct db_rows *rows, int row, siz
         in->outbox = p->ranges = arena_alloc(o->arena, left * sizeof *p->ranges);
     }
     if (!db_null(rows, row, 4))
-        p->ranges[in->outbox_count++] = (struct verdict_range){db_int8(rows, row, 4), db_int8(rows, row, 5)};
+        p->ranges[in->outbox_count++] =
+            (struct verdict_range){db_int8(rows, row, 4), db_int8(rows, row, 5)};
 }
 
 static bool ask_postgres(struct offsets *o, struct err *err)
@@ -141,7 +144,7 @@ static bool ask_postgres(struct offsets *o, struct err *err)
     return true;
 }
 
-/* --- verdicts ---------------------------------------------------------------------------------------- */
+/* --- verdicts ------------------------------------------------------------------------------- */
 
 static bool judge(struct offsets *o)
 {
@@ -156,14 +159,20 @@ static bool judge(struct offsets *o)
             p->found = verdict_of(&p->in, p->why, sizeof p->why);
         } else {
             p->found = FOUND_REFUSED;
-            snprintf(p->why, sizeof p->why, "Kafka has no such partition: the topic is gone, or was made with fewer");
+            snprintf(
+                p->why, sizeof p->why,
+                "Kafka has no such partition: the topic is gone, or was made with fewer; if it "
+                "stays away, DELETE FROM usaged.source_offset WHERE (topic, partition) = "
+                "('%s', %d)",
+                p->topic, p->partition);
         }
         refused = refused || p->found == FOUND_REFUSED;
     }
     return !refused;
 }
 
-/* Kafka is asked first: a service that runs stores before it publishes, so a later row is never below the offset. */
+/* Kafka is asked first: a service that runs stores before it publishes, so a later row is never
+ * below the offset. */
 static bool ask_all(struct offsets *o, struct err *err)
 {
     for (int k = 0; k < LOOKS; k++) {
@@ -179,7 +188,8 @@ static bool ask(struct offsets *o, struct err *err)
 {
     if (!db_open(o->db, err))
         return err_wrap(err, "PostgreSQL");
-    if (!ask_topics(o, &o->settings->topic_raw, err) || !ask_topics(o, &o->settings->topic_rated, err))
+    if (!ask_topics(o, &o->settings->topic_raw, err) ||
+        !ask_topics(o, &o->settings->topic_rated, err))
         return false;
     o->cluster = rd_kafka_clusterid(o->client, WAIT_MS);
     if (!o->cluster)
@@ -201,8 +211,8 @@ static void print(const struct offsets *o)
     for (size_t i = 0; i < o->count; i++)
         if (strlen(o->places[i].topic) > width)
             width = strlen(o->places[i].topic);
-    printf("%-*s %9s %12s %12s %12s %12s %6s  %s\n", (int)width, "topic", "partition", "low", "high", "stored",
-           "published", "outbox", "verdict");
+    printf("%-*s %9s %12s %12s %12s %12s %6s  %s\n", (int)width, "topic", "partition", "low",
+           "high", "stored", "published", "outbox", "verdict");
     for (size_t i = 0; i < o->count; i++) {
         const struct place *p = &o->places[i];
         printf("%-*s %9d", (int)width, p->topic, p->partition);
@@ -210,7 +220,8 @@ static void print(const struct offsets *o)
         print_number(p->in_kafka, p->in.high);
         print_number(p->in.has_row, p->in.stored);
         print_number(p->in_kafka && p->in.published >= 0, p->in.published);
-        printf(" %6zu  %s%s%s\n", p->in.outbox_count, metrics_found_names[p->found], p->why[0] ? ": " : "", p->why);
+        printf(" %6zu  %s%s%s\n", p->in.outbox_count, metrics_found_names[p->found],
+               p->why[0] ? ": " : "", p->why);
     }
 }
 
@@ -219,7 +230,8 @@ int offsets_run(const struct settings *s)
     struct err err;
     char name[160];
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
-    struct db_options db_options = {.url = s->database_url, .application_name = name, .read_only = true};
+    struct db_options db_options = {
+        .url = s->database_url, .application_name = name, .read_only = true};
     struct offsets o = {.settings = s, .arena = arena_new(64 * 1024), .db = db_new(&db_options)};
     o.client = admin_new(s->kafka, (size_t)s->kafka_count, &err);
     bool good = o.client && ask(&o, &err);

@@ -1,4 +1,4 @@
-/* operate - /healthz, /readyz and /metrics, on an address of their own, so that readers of usages cannot starve them. */
+/* operate - /healthz, /readyz and /metrics, on an address of their own: readers of usages cannot starve them. */
 #pragma once
 
 #include "app/settings.h"

@@ -8,10 +8,12 @@ static const char *topic_name(const struct settings *s, int topic)
     return topic == OUTBOX_DEAD ? s->topic_dead_letter : s->topic_events[topic];
 }
 
-static bool send_all(struct worker *w, struct text bytes, uint64_t counts[OUTBOX_TOPICS], struct err *err)
+static bool send_all(struct worker *w, struct text bytes, uint64_t counts[OUTBOX_TOPICS],
+                     struct err *err)
 {
     struct outbox_message m; /* its headers are structs of the same two texts */
-    _Static_assert(sizeof(struct outbox_header) == sizeof(struct producer_header), "headers are passed on as they are");
+    _Static_assert(sizeof(struct outbox_header) == sizeof(struct producer_header),
+                   "headers are passed on as they are");
     size_t at = 0;
     while (outbox_next(bytes, &at, &m, err)) {
         struct producer_message out = {.topic = topic_name(w->settings, m.topic),
@@ -42,7 +44,8 @@ bool publish_begin(struct worker *w, struct batch *b, struct err *err)
     w->busy = true;
     bool ok = producer_begin(w->producer, err);
     for (size_t i = 0; ok && i < b->part_count; i++)
-        ok = send_all(w, (struct text){b->parts[i].messages.data, b->parts[i].messages.len}, counts, err);
+        ok = send_all(w, (struct text){b->parts[i].messages.data, b->parts[i].messages.len}, counts,
+                      err);
     w->busy = false;
     return ok;
 }
@@ -65,14 +68,17 @@ bool publish_finish(struct worker *w, struct err *err)
     struct batch *b = w->publishing;
     if (!b)
         return true;
-    if (b->generation != w->generation) { /* a rebalance: whoever has the partitions now publishes it */
+    if (b->generation !=
+        w->generation) { /* a rebalance: whoever has the partitions now publishes it */
         w->must_take_over = true;
         return true;
     }
     int64_t start = instant_ticks();
-    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new((int)b->part_count);
+    rd_kafka_topic_partition_list_t *offsets =
+        rd_kafka_topic_partition_list_new((int)b->part_count);
     for (size_t i = 0; i < b->part_count; i++)
-        rd_kafka_topic_partition_list_add(offsets, b->parts[i].topic, b->parts[i].partition)->offset = b->parts[i].to;
+        rd_kafka_topic_partition_list_add(offsets, b->parts[i].topic, b->parts[i].partition)
+            ->offset = b->parts[i].to;
     w->busy = true;
     bool ok = producer_commit(w->producer, offsets, b->member, err);
     w->busy = false;
@@ -89,8 +95,8 @@ bool publish_finish(struct worker *w, struct err *err)
     return true;
 }
 
-static bool alone(struct worker *w, const char *topic, int partition, int64_t offset, struct text messages,
-                  struct err *err)
+static bool alone(struct worker *w, const char *topic, int partition, int64_t offset,
+                  struct text messages, struct err *err)
 {
     uint64_t counts[OUTBOX_TOPICS] = {0};
     struct consumer_member *m = consumer_member_keep(consumer_member(w->consumer));
@@ -107,12 +113,14 @@ static bool alone(struct worker *w, const char *topic, int partition, int64_t of
     return ok;
 }
 
-bool publish_left(struct worker *w, const char *topic, int partition, int64_t to, struct text messages, struct err *err)
+bool publish_left(struct worker *w, const char *topic, int partition, int64_t to,
+                  struct text messages, struct err *err)
 {
     return alone(w, topic, partition, to, messages, err);
 }
 
-bool publish_offset(struct worker *w, const char *topic, int partition, int64_t offset, struct err *err)
+bool publish_offset(struct worker *w, const char *topic, int partition, int64_t offset,
+                    struct err *err)
 {
     return alone(w, topic, partition, offset, (struct text){0}, err);
 }

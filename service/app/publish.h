@@ -3,15 +3,18 @@
 
 #include "app/worker.h"
 
-/* Begins the transaction and produces the batch's messages; they travel while the next batch is stored. */
+/* Begins the transaction and produces the batch's messages; they travel while the next batch is
+ * stored. */
 bool publish_begin(struct worker *w, struct batch *b, struct err *err) MUST_CHECK;
 
-/* Commits it with the source offsets, and notes the published marks. No-op when nothing is under way. */
+/* Commits it with the source offsets, and notes the published marks. No-op when nothing is under
+ * way. */
 bool publish_finish(struct worker *w, struct err *err) MUST_CHECK;
 
 /* Outbox bytes that a takeover found, up to `to`, in a transaction of their own. */
-bool publish_left(struct worker *w, const char *topic, int partition, int64_t to, struct text messages,
-                  struct err *err) MUST_CHECK;
+bool publish_left(struct worker *w, const char *topic, int partition, int64_t to,
+                  struct text messages, struct err *err) MUST_CHECK;
 
 /* Only the offset: a partition's first start, or one whose offset Kafka has forgotten. */
-bool publish_offset(struct worker *w, const char *topic, int partition, int64_t offset, struct err *err) MUST_CHECK;
+bool publish_offset(struct worker *w, const char *topic, int partition, int64_t offset,
+                    struct err *err) MUST_CHECK;

@@ -18,7 +18,8 @@
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
 
-#define IN(member) .offset = offsetof(struct settings, member), .width = sizeof(((struct settings *)0)->member)
+#define IN(member)                                                                                 \
+    .offset = offsetof(struct settings, member), .width = sizeof(((struct settings *)0)->member)
 #define RANGE(low, high) .min = (low), .max = (high)
 #define TEXT_MAX 4096
 
@@ -27,7 +28,7 @@ static const char *const keys[] = {"party", "id", NULL};
 static const char *const intervals[] = {"hour", "day", "month", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 
-/* The one table: parsing, checks, --help, `usaged settings` and the README's section come from it. */
+/* The one table: parsing, checks, --help, `usaged settings` and the README's section come of it. */
 static const struct config_setting table[] = {
     {"kafka.bootstrap.servers", CONFIG_OPEN, .fallback = "localhost:9092",
      .help = "brokers to begin with, host:port between commas"},
@@ -37,7 +38,8 @@ static const struct config_setting table[] = {
      .help = "our name in the brokers' logs and quotas"},
     {"kafka.session.timeout.ms", CONFIG_OPEN, .fallback = "10000",
      .help = "a process that is silent for so long loses its partitions"},
-    {"kafka.heartbeat.interval.ms", CONFIG_OPEN, .fallback = "1000", .help = "how often it says that it is there"},
+    {"kafka.heartbeat.interval.ms", CONFIG_OPEN, .fallback = "1000",
+     .help = "how often it says that it is there"},
     {"kafka.max.poll.interval.ms", CONFIG_OPEN, .fallback = "60000",
      .help = "a worker that does not ask for records for so long loses its partitions"},
     {"kafka.transaction.timeout.ms", CONFIG_OPEN, .fallback = "15000",
@@ -48,6 +50,8 @@ static const struct config_setting table[] = {
      .help = "records fetched ahead, KiB a partition and worker"},
     {"kafka.queued.min.messages", CONFIG_OPEN, .fallback = "20000",
      .help = "records that librdkafka tries to have fetched ahead, a partition and worker"},
+    {"kafka.compression.codec", CONFIG_OPEN, .fallback = "lz4",
+     .help = "of what is published: none, lz4, zstd, gzip, snappy"},
     {"kafka.reconnect.backoff.max.ms", CONFIG_OPEN, .fallback = "1000",
      .help = "longest wait before a broken connection is tried again"},
     {"kafka.topic.metadata.propagation.max.ms", CONFIG_OPEN, .fallback = "3000",
@@ -58,25 +62,27 @@ static const struct config_setting table[] = {
     {"topic.rated", CONFIG_LIST, IN(topic_rated), "usage.rated", .help = "inbound: rated records"},
     {"topic.create", CONFIG_TEXT, IN(topic_events[EVENT_CREATE]), "usage.create", RANGE(1, 249),
      .help = "outbound: UsageCreateEvent"},
-    {"topic.state-change", CONFIG_TEXT, IN(topic_events[EVENT_STATE_CHANGE]), "usage.state-change", RANGE(1, 249),
-     .help = "outbound: UsageStateChangeEvent"},
-    {"topic.attribute-change", CONFIG_TEXT, IN(topic_events[EVENT_ATTRIBUTE_CHANGE]), "usage.attribute-change",
-     RANGE(1, 249), .help = "outbound: UsageAttributeValueChangeEvent"},
+    {"topic.state-change", CONFIG_TEXT, IN(topic_events[EVENT_STATE_CHANGE]), "usage.state-change",
+     RANGE(1, 249), .help = "outbound: UsageStateChangeEvent"},
+    {"topic.attribute-change", CONFIG_TEXT, IN(topic_events[EVENT_ATTRIBUTE_CHANGE]),
+     "usage.attribute-change", RANGE(1, 249), .help = "outbound: UsageAttributeValueChangeEvent"},
     {"topic.delete", CONFIG_TEXT, IN(topic_events[EVENT_DELETE]), "usage.delete", RANGE(1, 249),
      .help = "outbound: UsageDeleteEvent"},
     {"topic.dead-letter", CONFIG_TEXT, IN(topic_dead_letter), "usage.dead-letter", RANGE(1, 249),
      .help = "outbound: records that cannot be taken"},
     {"registry.url", CONFIG_TEXT, IN(registry_url), "http://localhost:8081", RANGE(1, TEXT_MAX),
      .help = "schema registry (Confluent's API), http or https"},
-    {"registry.user", CONFIG_TEXT, IN(registry_user), RANGE(0, TEXT_MAX), .help = "basic authentication"},
-    {"registry.password", CONFIG_SECRET, IN(registry_password), RANGE(0, TEXT_MAX), .help = "basic authentication"},
+    {"registry.user", CONFIG_TEXT, IN(registry_user), RANGE(0, TEXT_MAX),
+     .help = "basic authentication"},
+    {"registry.password", CONFIG_SECRET, IN(registry_password), RANGE(0, TEXT_MAX),
+     .help = "basic authentication"},
     {"registry.register", CONFIG_TRUTH, IN(registry_register), "true",
      .help = "register an outbound schema that its subject lacks; false: such a start fails"},
     {"registry.unknown-wait", CONFIG_DURATION, IN(registry_unknown_wait_ms), "10 s", RANGE(0, H),
      .help = "how long the registry must not know an id before its record is a dead letter"},
     /* a secret, as it may hold a password: settings_print() shows the rest of it */
-    {"database.url", CONFIG_SECRET, IN(database_url), "postgresql://usaged@localhost/usaged", RANGE(1, TEXT_MAX),
-     .help = "PostgreSQL, a URI of libpq's; several hosts may be named"},
+    {"database.url", CONFIG_SECRET, IN(database_url), "postgresql://usaged@localhost/usaged",
+     RANGE(1, TEXT_MAX), .help = "PostgreSQL, a URI of libpq's; several hosts may be named"},
     {"http.listen", CONFIG_TEXT, IN(http_listen), "127.0.0.1:8635", RANGE(1, 300),
      .help = "address of the TMF635 API, host:port; * is every address"},
     {"http.base-url", CONFIG_TEXT, IN(http_base_url), RANGE(1, TEXT_MAX),
@@ -86,14 +92,15 @@ static const struct config_setting table[] = {
      .help = "usages in a page without `limit`"},
     {"http.limit-max", CONFIG_INTEGER, IN(http_limit_max), "1000", RANGE(1, 100000),
      .help = "usages in a page at most"},
-    {"http.count-timeout-ms", CONFIG_DURATION, IN(http_count_timeout_ms), "2000", RANGE(1, 10 * 60 * S),
-     .help = "how long `X-Total-Count` may take before it is left out"},
-    {"http.statement-timeout-ms", CONFIG_DURATION, IN(http_statement_timeout_ms), "10000", RANGE(1, 10 * 60 * S),
-     .help = "how long a query may take before the request fails"},
+    {"http.count-timeout-ms", CONFIG_DURATION, IN(http_count_timeout_ms), "2000",
+     RANGE(1, 10 * 60 * S), .help = "how long `X-Total-Count` may take before it is left out"},
+    {"http.statement-timeout-ms", CONFIG_DURATION, IN(http_statement_timeout_ms), "10000",
+     RANGE(1, 10 * 60 * S), .help = "how long a query may take before the request fails"},
     {"operate.listen", CONFIG_TEXT, IN(operate_listen), "127.0.0.1:8636", RANGE(1, 300),
      .help = "address of `/metrics`, `/healthz` and `/readyz`"},
     {"workers", CONFIG_INTEGER, IN(workers), "1", RANGE(1, 64),
-     .help = "threads that take records; each has a consumer, a producer and a database connection"},
+     .help =
+         "threads that take records; each has a consumer, a producer and a database connection"},
     {"batch.records", CONFIG_INTEGER, IN(batch_records), "5000", RANGE(1, 100000),
      .help = "records in a batch at most"},
     {"batch.bytes", CONFIG_SIZE, IN(batch_bytes), "8 MiB", RANGE(64 * KIB, 256 * MIB),
@@ -112,11 +119,12 @@ static const struct config_setting table[] = {
      .help = "longest outbound message"},
     {"event.key", CONFIG_CHOICE, IN(event_key_is_id), "party", .choices = keys,
      .help = "key of an event: the subscriber's (else the first party's) id, or the usage's"},
-    {"default.specification.id", CONFIG_TEXT, IN(default_specification_id), "default", RANGE(1, 256),
-     .help = "specification of a usage whose record names none"},
+    {"default.specification.id", CONFIG_TEXT, IN(default_specification_id), "default",
+     RANGE(1, 256), .help = "specification of a usage whose record names none"},
     {"instance.id", CONFIG_TEXT, IN(instance_id), RANGE(1, 128), .derived = "the host name",
      .help = "name of this process; no two may share one"},
-    {"log.level", CONFIG_CHOICE, IN(log_level), "info", .choices = levels, .help = "what is logged, and what is worse"},
+    {"log.level", CONFIG_CHOICE, IN(log_level), "info", .choices = levels,
+     .help = "what is logged, and what is worse"},
 };
 
 enum { TABLE_COUNT = sizeof table / sizeof table[0] };
@@ -149,11 +157,12 @@ static void default_rest(struct config *c)
     bool any = strcmp(host, "") == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
     if (any && gethostname(own, sizeof own - 1) == 0) {
         own[sizeof own - 1] = 0;
-        memcpy(host, own, sizeof host);
+        snprintf(host, sizeof host, "%s", own);
     }
     bool brackets = strchr(host, ':') != NULL;
     buf_reset(&b);
-    buf_printf(&b, "http://%s%s%s:%s/tmf-api/usageManagement/v4", brackets ? "[" : "", host, brackets ? "]" : "", port);
+    buf_printf(&b, "http://%s%s%s:%s/tmf-api/usageManagement/v4", brackets ? "[" : "", host,
+               brackets ? "]" : "", port);
     config_default(c, "http.base-url", buf_text(&b));
     buf_fini(&b);
 }
@@ -167,13 +176,14 @@ static void take_kafka(struct settings *s, struct config *c)
         if (s->kafka_count < SETTINGS_KAFKA_MAX)
             s->kafka[s->kafka_count++] = (struct kafka_property){v->name + 6, v->text};
         else
-            config_fault(c, v->name, "is one more than the %d settings of kafka.* that there may be",
+            config_fault(c, v->name,
+                         "is one more than the %d settings of kafka.* that there may be",
                          SETTINGS_KAFKA_MAX);
     }
 }
 
-struct settings *settings_read(const char *file, char *const *environment, char *const *sets, int set_count,
-                               FILE *errors)
+struct settings *settings_read(const char *file, char *const *environment, char *const *sets,
+                               int set_count, FILE *errors)
 {
     const struct config_options options = {.table = table,
                                            .count = TABLE_COUNT,

@@ -1,7 +1,8 @@
 /* settings - every setting of the service, read once, then constant.
  *
- * settings.c holds the one table (name, type, range, default, help) from which parsing, checking, `usaged --help`,
- * `usaged settings` and the README section come. Grammar and sources: wire contract section 8.
+ * settings.c holds the one table (name, type, range, default, help) from which parsing, checking,
+ * `usaged --help`, `usaged settings` and the README section come. Grammar and sources: wire
+ * contract section 8.
  */
 #pragma once
 
@@ -23,7 +24,8 @@ struct settings {
     struct kafka_property kafka[SETTINGS_KAFKA_MAX];
     int kafka_count;
     const char *group; /* kafka.group.id */
-    int session_timeout_ms, heartbeat_interval_ms, max_poll_interval_ms, transaction_timeout_ms; /* effective values */
+    /* effective values of kafka.*: */
+    int session_timeout_ms, heartbeat_interval_ms, max_poll_interval_ms, transaction_timeout_ms;
     bool start_latest; /* start.offset */
     struct config_list topic_raw, topic_rated;
     const char *topic_events[EVENT_TYPES]; /* by enum event_type */
@@ -32,7 +34,8 @@ struct settings {
     bool registry_register;
     int64_t registry_unknown_wait_ms;
     const char *database_url;
-    const char *http_listen, *http_base_url; /* base URL without trailing slash, "…/tmf-api/usageManagement/v4" */
+    const char *http_listen;
+    const char *http_base_url; /* "…/tmf-api/usageManagement/v4", without a slash at the end */
     int http_limit_default, http_limit_max, http_count_timeout_ms, http_statement_timeout_ms;
     const char *operate_listen;
     int workers, batch_records, batch_wait_ms;
@@ -46,11 +49,11 @@ struct settings {
     enum log_level log_level;
 };
 
-/* Reads defaults, the INI file (may be NULL), `environment` (NAME=VALUE, NULL-terminated), then `sets` (NAME=VALUE of
- * --set). Prints each error as one line on `errors` and returns NULL if there was one. The result lives until
- * settings_free(). */
-struct settings *settings_read(const char *file, char *const *environment, char *const *sets, int set_count,
-                               FILE *errors);
+/* Reads defaults, the INI file (may be NULL), `environment` (NAME=VALUE, NULL-terminated), then
+ * `sets` (NAME=VALUE, of --set). Prints each error as one line on `errors` and returns NULL if
+ * there was one. The result lives until settings_free(). */
+struct settings *settings_read(const char *file, char *const *environment, char *const *sets,
+                               int set_count, FILE *errors);
 void settings_free(struct settings *s);
 
 /* `usaged settings`: effective value and where it came from, a line each; secrets as ***. */

@@ -7,21 +7,22 @@
 
 #include "base/address.h"
 
-enum { MARGIN = 64 << 10 }; /* beside an event's bytes in a message: its headers, and what Kafka adds */
+/* Beside an event's bytes in a message: its headers, and what Kafka adds. */
+enum { MARGIN = 64 << 10 };
 
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* --- topics ------------------------------------------------------------------------------------------ */
+/* --- topics --------------------------------------------------------------------------------- */
 
 struct named_topic {
     const char *setting, *topic;
 };
 
-static const char *const event_settings[EVENT_TYPES] = {"topic.create", "topic.state-change", "topic.attribute-change",
-                                                        "topic.delete"};
+static const char *const event_settings[EVENT_TYPES] = {"topic.create", "topic.state-change",
+                                                        "topic.attribute-change", "topic.delete"};
 
 static const char *topic_fault(const char *name)
 {
@@ -30,7 +31,8 @@ static const char *topic_fault(const char *name)
         return "is longer than 249 characters";
     if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
         return "has other characters than letters, digits, dots, dashes and underscores";
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "is a name that Kafka refuses" : NULL;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "is a name that Kafka refuses"
+                                                             : NULL;
 }
 
 static void check_topics(const struct settings *s, struct config *c)
@@ -50,17 +52,19 @@ static void check_topics(const struct settings *s, struct config *c)
             config_fault(c, all[i].setting, "is no topic: %s %s", all[i].topic, fault);
         for (int j = 0; j < i; j++)
             if (strcmp(all[i].topic, all[j].topic) == 0)
-                config_fault(c, all[i].setting, "has the topic %s, which is %s's too", all[i].topic, all[j].setting);
+                config_fault(c, all[i].setting, "has the topic %s, which is %s's too", all[i].topic,
+                             all[j].setting);
     }
 }
 
-/* --- addresses --------------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------ */
 
 static void check_listen(struct config *c, const char *name, const char *address)
 {
     char host[ADDRESS_HOST], port[ADDRESS_PORT];
     if (!address_split(address, host, port))
-        config_fault(c, name, "is not host:port with a port of 1 to 65535 (an IPv6 address in brackets)");
+        config_fault(c, name,
+                     "is not host:port with a port of 1 to 65535 (an IPv6 address in brackets)");
 }
 
 /* Without slashes at the end. */
@@ -69,7 +73,8 @@ static const char *check_http_url(struct config *c, const char *name, const char
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
     if (memchr(host, '@', strcspn(host, "/")))
-        config_refuse(c, name, "user and password have settings of their own, and may not stand in the URL");
+        config_refuse(c, name,
+                      "user and password have settings of their own, and may not stand in the URL");
     else if (!begins(url, "http://") && !begins(url, "https://"))
         config_fault(c, name, "does not begin with http:// or https://");
     else if (strpbrk(url, "?# "))
@@ -87,22 +92,26 @@ static void check_database(struct config *c, const char *url)
     /* libpq's own words are not shown: they may quote the password. */
     PQconninfoOption *all = PQconninfoParse(url, NULL);
     if (!all)
-        config_refuse(c, "database.url", "libpq cannot read the value; postgresql://user@host:port/database is the form, "
-                                         "with %%XX for special characters");
+        config_refuse(
+            c, "database.url",
+            "libpq cannot read the value; postgresql://user@host:port/database is the form, "
+            "with %%XX for special characters");
     PQconninfoFree(all);
 }
 
 static void check_instance(struct config *c, const char *id)
 {
     if (topic_fault(id))
-        config_fault(c, "instance.id", "has other characters than letters, digits, dots, dashes and underscores");
+        config_fault(c, "instance.id",
+                     "has other characters than letters, digits, dots, dashes and underscores");
 }
 
-/* --- kafka.* ----------------------------------------------------------------------------------------- */
+/* --- kafka.* -------------------------------------------------------------------------------- */
 
 bool settings_check_secret(const char *name)
 {
-    static const char *const parts[] = {"password", "secret", ".pem", "oauthbearer.config", "token", "jaas"};
+    static const char *const parts[] = {"password",           "secret", ".pem",
+                                        "oauthbearer.config", "token",  "jaas"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strstr(name, parts[i]))
             return true;
@@ -112,20 +121,30 @@ bool settings_check_secret(const char *name)
 /* What the protocol sets. */
 static bool is_ours(const char *property)
 {
-    static const char *const names[] = {"enable.auto.commit",    "auto.commit.enable", "enable.auto.offset.store",
-                                        "auto.offset.reset",     "isolation.level",    "enable.idempotence",
-                                        "acks",                  "transactional.id",   "partition.assignment.strategy",
-                                        "request.required.acks", "group.instance.id",  "partitioner"};
+    static const char *const names[] = {"enable.auto.commit",
+                                        "auto.commit.enable",
+                                        "enable.auto.offset.store",
+                                        "auto.offset.reset",
+                                        "isolation.level",
+                                        "enable.idempotence",
+                                        "acks",
+                                        "transactional.id",
+                                        "partition.assignment.strategy",
+                                        "request.required.acks",
+                                        "group.instance.id",
+                                        "partitioner"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(property, names[i]) == 0)
             return true;
     return begins(property, "max.in.flight");
 }
 
-/* librdkafka's names with an underscore are pointers to functions and the like: a text there would be called. */
+/* librdkafka's names with an underscore are pointers to functions and the like: a text there would
+ * be called. */
 static bool is_pointer(const char *property)
 {
-    return strcmp(property, "opaque") == 0 || (strchr(property, '_') && strcmp(property, "log_level") != 0);
+    return strcmp(property, "opaque") == 0 ||
+           (strchr(property, '_') && strcmp(property, "log_level") != 0);
 }
 
 static void no_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -137,7 +156,8 @@ static void no_log(const rd_kafka_t *rk, int level, const char *facility, const 
 }
 
 /* One property; the name comes with "kafka.". */
-static void set_property(rd_kafka_conf_t *conf, const char *name, const char *value, struct config *c)
+static void set_property(rd_kafka_conf_t *conf, const char *name, const char *value,
+                         struct config *c)
 {
     char text[512] = "";
     const char *property = name + strlen("kafka.");
@@ -145,8 +165,9 @@ static void set_property(rd_kafka_conf_t *conf, const char *name, const char *va
         config_fault(c, name, "cannot be set: taking each record exactly once depends on it");
         return;
     }
-    rd_kafka_conf_res_t answer =
-        is_pointer(property) ? RD_KAFKA_CONF_UNKNOWN : rd_kafka_conf_set(conf, property, value, text, sizeof text);
+    rd_kafka_conf_res_t answer = is_pointer(property)
+                                     ? RD_KAFKA_CONF_UNKNOWN
+                                     : rd_kafka_conf_set(conf, property, value, text, sizeof text);
     bool hide = settings_check_secret(name) && strstr(text, value);
     if (answer == RD_KAFKA_CONF_UNKNOWN) /* perhaps a secret under a misspelt name */
         config_refuse(c, name, "librdkafka has no property %s", property);
@@ -158,7 +179,8 @@ static rd_kafka_conf_t *all_of_kafka(const struct settings *s, struct config *c)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, no_log);
-    for (int i = 0; i < s->kafka_count; i++) /* the name stands behind "kafka." in the config's own copy */
+    for (int i = 0; i < s->kafka_count;
+         i++) /* the name stands behind "kafka." in the config's own copy */
         set_property(conf, s->kafka[i].name - strlen("kafka."), s->kafka[i].value, c);
     return conf;
 }
@@ -172,8 +194,8 @@ static int kafka_number(rd_kafka_conf_t *conf, const char *property)
     return (int)strtol(text, NULL, 10);
 }
 
-/* Some faults librdkafka finds only when it starts: a certificate that is not there, time-outs that contradict each other.
- * A handle without brokers talks to nobody. */
+/* Some faults librdkafka finds only when it starts: a certificate that is not there, time-outs that
+ * contradict each other. A handle without brokers talks to nobody. */
 static bool try_kafka(const struct settings *s, struct config *c, rd_kafka_type_t type)
 {
     char text[512];
@@ -195,11 +217,11 @@ static bool try_kafka(const struct settings *s, struct config *c, rd_kafka_type_
 static void check_times(const struct settings *s, struct config *c)
 {
     if (s->heartbeat_interval_ms >= s->session_timeout_ms)
-        config_fault(c, "kafka.heartbeat.interval.ms", "is not below kafka.session.timeout.ms, which is %d",
-                     s->session_timeout_ms);
+        config_fault(c, "kafka.heartbeat.interval.ms",
+                     "is not below kafka.session.timeout.ms, which is %d", s->session_timeout_ms);
     if (s->session_timeout_ms > s->max_poll_interval_ms)
-        config_fault(c, "kafka.session.timeout.ms", "is above kafka.max.poll.interval.ms, which is %d",
-                     s->max_poll_interval_ms);
+        config_fault(c, "kafka.session.timeout.ms",
+                     "is above kafka.max.poll.interval.ms, which is %d", s->max_poll_interval_ms);
 }
 
 static void check_kafka(struct settings *s, struct config *c)
@@ -212,7 +234,8 @@ static void check_kafka(struct settings *s, struct config *c)
     int64_t message_max_bytes = kafka_number(conf, "message.max.bytes");
     rd_kafka_conf_destroy(conf);
     if (s->event_max_bytes + MARGIN > message_max_bytes)
-        config_fault(c, "event.max-bytes", "and 64 KiB are %lld bytes, more than kafka.message.max.bytes, which is %lld",
+        config_fault(c, "event.max-bytes",
+                     "and 64 KiB are %lld bytes, more than kafka.message.max.bytes, which is %lld",
                      (long long)(s->event_max_bytes + MARGIN), (long long)message_max_bytes);
     check_times(s, c);
     if (!config_failed(c) && try_kafka(s, c, RD_KAFKA_CONSUMER))
@@ -230,7 +253,8 @@ bool settings_check(struct settings *s, struct config *c)
     if (strcmp(s->http_listen, s->operate_listen) == 0)
         config_fault(c, "operate.listen", "is http.listen's address too");
     if (s->http_limit_default > s->http_limit_max)
-        config_fault(c, "http.limit-default", "is above http.limit-max, which is %d", s->http_limit_max);
+        config_fault(c, "http.limit-default", "is above http.limit-max, which is %d",
+                     s->http_limit_max);
     if (s->registry_password && !s->registry_user)
         config_fault(c, "registry.password", "is set, but registry.user is not");
     check_instance(c, s->instance_id);

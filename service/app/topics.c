@@ -30,8 +30,8 @@ static void add(struct topics *t, const char *name, const char *setting)
 
 static struct topics topics_of(const struct settings *s)
 {
-    static const char *const events[EVENT_TYPES] = {"topic.create", "topic.state-change", "topic.attribute-change",
-                                                    "topic.delete"};
+    static const char *const events[EVENT_TYPES] = {"topic.create", "topic.state-change",
+                                                    "topic.attribute-change", "topic.delete"};
     struct topics t = {.count = 0};
     for (int i = 0; i < s->topic_raw.count; i++)
         add(&t, s->topic_raw.names[i], "topic.raw");
@@ -50,30 +50,41 @@ static long long largest(const struct settings *s)
 }
 
 /* What is wrong with topic i and what to do about it; false: nothing. */
-static bool fault_of(const struct settings *s, const struct topics *t, size_t i, char *out, size_t size)
+static bool fault_of(const struct settings *s, const struct topics *t, size_t i, char *out,
+                     size_t size)
 {
     const struct admin_topic *topic = &t->all[i];
     bool outbound = i >= t->in;
     out[0] = 0;
     if (outbound ? !topic->described : topic->partitions == 0)
-        snprintf(out, size, "does not exist (setting %s): `usaged topics --create` makes it", t->settings[i]);
+        snprintf(out, size, "does not exist (setting %s): `usaged topics --create` makes it",
+                 t->settings[i]);
     else if (outbound && strstr(topic->cleanup_policy, "compact"))
-        snprintf(out, size, "is compacted (setting %s), which removes events: kafka-configs.sh --alter --entity-type "
-                 "topics --entity-name %s --add-config cleanup.policy=delete", t->settings[i], topic->name);
+        snprintf(out, size,
+                 "is compacted (setting %s), which removes events: kafka-configs.sh --alter "
+                 "--entity-type "
+                 "topics --entity-name %s --add-config cleanup.policy=delete",
+                 t->settings[i], topic->name);
     else if (outbound && topic->max_message_bytes < largest(s))
-        snprintf(out, size, "has max.message.bytes %lld (setting %s), and event.max-bytes and 64 KiB are %lld: "
-                 "kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=%lld, "
-                 "or a lower event.max-bytes", (long long)topic->max_message_bytes, t->settings[i], largest(s),
-                 topic->name, largest(s));
+        snprintf(
+            out, size,
+            "has max.message.bytes %lld (setting %s), and event.max-bytes and 64 KiB are %lld: "
+            "kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config "
+            "max.message.bytes=%lld, "
+            "or a lower event.max-bytes",
+            (long long)topic->max_message_bytes, t->settings[i], largest(s), topic->name,
+            largest(s));
     else if (outbound && topic->partitions == 0)
-        snprintf(out, size, "is there but not to be seen (setting %s): grant Write and Describe on topic %s",
+        snprintf(out, size,
+                 "is there but not to be seen (setting %s): grant Write and Describe on topic %s",
                  t->settings[i], topic->name);
     return out[0] != 0;
 }
 
-/* --- run --------------------------------------------------------------------------------------------- */
+/* --- run ------------------------------------------------------------------------------------ */
 
-/* Looks again for a while when a topic is described but has no partitions: a new one is not known to every broker at once. */
+/* Looks again for a while when a topic is described but has no partitions: a new one is not known
+ * to every broker at once. */
 static bool look(struct topics *t, rd_kafka_t *client, struct err *err)
 {
     struct admin_topic *out = t->all + t->in;
@@ -115,10 +126,10 @@ int topics_inbound_present(const struct settings *s, rd_kafka_t *client, struct 
     return present;
 }
 
-/* --- usaged topics ----------------------------------------------------------------------------------- */
+/* --- usaged topics -------------------------------------------------------------------------- */
 
-static bool create(const struct settings *s, const struct topics_options *options, struct topics *t, rd_kafka_t *client,
-                   struct err *err)
+static bool create(const struct settings *s, const struct topics_options *options, struct topics *t,
+                   rd_kafka_t *client, struct err *err)
 {
     struct admin_topic missing[TOPICS_MAX];
     size_t n = 0;
@@ -132,7 +143,8 @@ static bool create(const struct settings *s, const struct topics_options *option
             missing[n].max_message_bytes = largest(s);
         n++;
     }
-    if (n > 0 && !admin_create(client, missing, n, options->partitions, options->replication, WAIT_MS, err))
+    if (n > 0 &&
+        !admin_create(client, missing, n, options->partitions, options->replication, WAIT_MS, err))
         return false;
     for (int k = 0; n > 0 && k < LOOKS; k++) { /* until they are to be seen */
         bool seen = true;
@@ -158,8 +170,8 @@ static bool print(const struct settings *s, const struct topics *t)
     for (size_t i = 0; i < t->count; i++) {
         char fault[800];
         bool bad = fault_of(s, t, i, fault, sizeof fault);
-        printf("%-*s  %-3s  %4d partitions  %s\n", (int)width, t->all[i].name, i < t->in ? "in" : "out",
-               t->all[i].partitions, bad ? fault : "ok");
+        printf("%-*s  %-3s  %4d partitions  %s\n", (int)width, t->all[i].name,
+               i < t->in ? "in" : "out", t->all[i].partitions, bad ? fault : "ok");
         good = good && !bad;
     }
     return good;
@@ -170,10 +182,11 @@ int topics_run(const struct settings *s, const struct topics_options *options)
     struct err err;
     struct topics t = topics_of(s);
     rd_kafka_t *client = admin_new(s->kafka, (size_t)s->kafka_count, &err);
-    bool known = client && look(&t, client, &err) && (!options->create || create(s, options, &t, client, &err));
+    bool known = client && look(&t, client, &err) &&
+                 (!options->create || create(s, options, &t, client, &err));
     if (client)
         rd_kafka_destroy(client);
     if (!known)
-        fprintf(stderr, "usaged: topics: %s (kafka.bootstrap.servers: %s)\n", err.text, s->kafka[0].value);
+        fprintf(stderr, "usaged: topics: %s\n", err.text);
     return known && print(s, &t) ? 0 : 1;
 }

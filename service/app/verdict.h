@@ -1,4 +1,4 @@
-/* verdict - what the two watermarks of a source partition say: the table of a takeover (service/ARCHITECTURE.md). Pure.
+/* verdict - what the two watermarks of a source partition say: the table of a takeover. Pure.
  *
  * Used by the takeover and by `usaged offsets`, so that an operator sees what the service will do.
  */
@@ -14,15 +14,17 @@ struct verdict_range {
 struct verdict_input {
     const char *topic;
     int partition;
-    const char *group; /* kafka.group.id: for the call that mends */
-    bool has_row;      /* in source_offset; else `stored` and `row_cluster` are not looked at */
-    int64_t stored;    /* next_offset */
-    const char *row_cluster, *cluster; /* the row's and Kafka's own */
-    int64_t low, high;                 /* Kafka's watermarks */
-    int64_t published;                 /* the group's committed offset, -1: none */
+    const char *group,
+        *brokers;   /* kafka.group.id, kafka.bootstrap.servers: for the call that mends */
+    bool has_row;   /* in source_offset; else `stored` and `row_cluster` are not looked at */
+    int64_t stored; /* next_offset */
+    const char *row_cluster, *cluster;  /* the row's and Kafka's own */
+    int64_t low, high;                  /* Kafka's watermarks */
+    int64_t published;                  /* the group's committed offset, -1: none */
     const struct verdict_range *outbox; /* ascending */
     size_t outbox_count;
 };
 
-/* `why` gets one sentence: the numbers, what they mean and, of a refusal, the call that mends it. "" for FOUND_EQUAL. */
+/* `why` gets one sentence: the numbers, what they mean and, of a refusal, the call that mends it.
+ * "" for FOUND_EQUAL. */
 enum metrics_found verdict_of(const struct verdict_input *in, char *why, size_t why_bytes);

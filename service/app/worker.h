@@ -34,7 +34,7 @@ struct slot {
     bool held_unknown;         /* the registry said "unknown" of it, so the wait counts */
     int64_t no_wait_until;     /* ticks: this partition has waited for an unknown schema already */
     int64_t said;              /* ticks: when the refusal was last said */
-    char why[512];             /* of a refusal */
+    char why[1024];             /* of a refusal */
 };
 
 /* One message of a batch. */

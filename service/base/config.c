@@ -30,7 +30,8 @@ struct config {
     bool failed;
 };
 
-static struct entry *add_entry(struct config *c, const char *name, const struct config_setting *setting)
+static struct entry *add_entry(struct config *c, const char *name,
+                               const struct config_setting *setting)
 {
     if (c->count == c->size) {
         c->size = c->size ? 2 * c->size : 64;
@@ -40,8 +41,11 @@ static struct entry *add_entry(struct config *c, const char *name, const struct 
     }
     struct entry *e = &c->entries[c->count++];
     bool open = !setting || setting->type == CONFIG_OPEN;
-    bool secret = open ? c->options.secret && c->options.secret(name) : setting->type == CONFIG_SECRET;
-    *e = (struct entry){{name, setting, setting ? setting->fallback : NULL, "default", secret}, SOURCE_DEFAULT, false};
+    bool secret =
+        open ? c->options.secret && c->options.secret(name) : setting->type == CONFIG_SECRET;
+    *e = (struct entry){{name, setting, setting ? setting->fallback : NULL, "default", secret},
+                        SOURCE_DEFAULT,
+                        false};
     return e;
 }
 
@@ -66,9 +70,10 @@ void config_free(struct config *c)
     free(c);
 }
 
-/* --- errors ------------------------------------------------------------------------------------------ */
+/* --- errors --------------------------------------------------------------------------------- */
 
-static void complain(struct config *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void complain(struct config *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void complain(struct config *c, const char *format, ...)
 {
@@ -89,9 +94,11 @@ static void fault(struct config *c, struct entry *e, bool show, const char *text
         return;
     e->faulty = true;
     if (show && v->text && !v->secret)
-        complain(c, "setting %s: \"%s\" %s (%s)", v->name, text_quote(text_of(v->text), quoted), text, v->where);
+        complain(c, "setting %s: \"%s\" %s (%s)", v->name, text_quote(text_of(v->text), quoted),
+                 text, v->where);
     else
-        complain(c, "setting %s: %s%s (%s)", v->name, show && v->text ? "the value " : "", text, v->where);
+        complain(c, "setting %s: %s%s (%s)", v->name, show && v->text ? "the value " : "", text,
+                 v->where);
 }
 
 bool config_failed(const struct config *c)
@@ -99,7 +106,7 @@ bool config_failed(const struct config *c)
     return c->failed;
 }
 
-/* --- sources ----------------------------------------------------------------------------------------- */
+/* --- sources -------------------------------------------------------------------------------- */
 
 static bool is_open(const struct config *c, const char *name)
 {
@@ -124,7 +131,8 @@ static struct entry *entry_of(struct config *c, const char *name)
     return e;
 }
 
-static void put(struct config *c, struct entry *e, enum source source, const char *text, size_t n, const char *where)
+static void put(struct config *c, struct entry *e, enum source source, const char *text, size_t n,
+                const char *where)
 {
     e->value.text = arena_copy(c->arena, text, n);
     e->value.where = where;
@@ -134,7 +142,8 @@ static void put(struct config *c, struct entry *e, enum source source, const cha
 static void complain_unknown(struct config *c, const char *name, const char *where)
 {
     char quoted[TEXT_QUOTED];
-    complain(c, "setting %s: there is no such setting (%s)", text_quote(text_of(name), quoted), where);
+    complain(c, "setting %s: there is no such setting (%s)", text_quote(text_of(name), quoted),
+             where);
 }
 
 /* One "name = value"; `assignment` is cut in place. */
@@ -155,7 +164,8 @@ static void file_setting(struct config *c, char *assignment, const char *section
     if (!e)
         complain_unknown(c, name, where);
     else if (e->source == SOURCE_FILE)
-        complain(c, "setting %s: given a second time, first in %s (%s)", name, e->value.where, where);
+        complain(c, "setting %s: given a second time, first in %s (%s)", name, e->value.where,
+                 where);
     else
         put(c, e, SOURCE_FILE, value, strlen(value), where);
 }
@@ -194,7 +204,8 @@ void config_file(struct config *c, const char *path)
         if (n < 0)
             break;
         const char *where = arena_printf(c->arena, "file %s line %d", path, number);
-        bool mark = number == 1 && n >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0; /* some editors write it */
+        bool mark = number == 1 && n >= 3 &&
+                    memcmp(line, "\xef\xbb\xbf", 3) == 0; /* some editors write it */
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = 0;
         if (n > LINE_MAX_BYTES)
@@ -233,9 +244,10 @@ void config_default(struct config *c, const char *name, const char *text)
         put(c, e, SOURCE_DEFAULT, text, strlen(text), "default");
 }
 
-/* --- the environment --------------------------------------------------------------------------------- */
+/* --- the environment ------------------------------------------------------------------------ */
 
-/* Whether `variable`, without the prefix, is the name of this setting: capitals, dots and dashes as underscores. */
+/* Whether `variable`, without the prefix, is the name of this setting: capitals, dots and dashes as
+ * underscores. */
 static bool stands_for(struct text variable, const char *name)
 {
     if (variable.n != strlen(name))
@@ -271,9 +283,11 @@ static void put_from_file(struct config *c, struct entry *e, const char *path, c
     if (file)
         b.len = fread(buf_room(&b, FILE_MAX_BYTES + 1), 1, FILE_MAX_BYTES + 1, file);
     if (!file || ferror(file))
-        complain(c, "setting %s: cannot read %s: %s (%s)", e->value.name, path, strerror(errno), where);
+        complain(c, "setting %s: cannot read %s: %s (%s)", e->value.name, path, strerror(errno),
+                 where);
     else if (b.len > FILE_MAX_BYTES)
-        complain(c, "setting %s: %s is longer than %d bytes (%s)", e->value.name, path, FILE_MAX_BYTES, where);
+        complain(c, "setting %s: %s is longer than %d bytes (%s)", e->value.name, path,
+                 FILE_MAX_BYTES, where);
     else if (memchr(b.data, 0, b.len))
         complain(c, "setting %s: %s holds a NUL byte (%s)", e->value.name, path, where);
     else {
@@ -295,16 +309,19 @@ static void environment_setting(struct config *c, const char *variable)
         (foreign && strncmp(variable, foreign, strlen(foreign)) == 0))
         return;
     struct text name = {variable + prefix, n - prefix};
-    bool file = name.n > sizeof suffix - 1 && memcmp(variable + n - (sizeof suffix - 1), suffix, sizeof suffix - 1) == 0;
+    bool file = name.n > sizeof suffix - 1 &&
+                memcmp(variable + n - (sizeof suffix - 1), suffix, sizeof suffix - 1) == 0;
     if (file)
         name.n -= sizeof suffix - 1;
     const char *value = variable[n] ? variable + n + 1 : "";
     const char *where = arena_printf(c->arena, "environment %.*s", (int)n, variable);
     struct entry *e = environment_entry(c, name);
     if (!e)
-        complain_unknown(c, where + strlen("environment "), where); /* its own name: it stands for none of ours */
+        complain_unknown(c, where + strlen("environment "),
+                         where); /* its own name: it stands for none of ours */
     else if (e->source == SOURCE_ENVIRONMENT)
-        complain(c, "setting %s: given twice, in %s and in %s", e->value.name, e->value.where, where);
+        complain(c, "setting %s: given twice, in %s and in %s", e->value.name, e->value.where,
+                 where);
     else if (file)
         put_from_file(c, e, value, where);
     else
@@ -317,7 +334,7 @@ void config_environment(struct config *c, char *const *environment)
         environment_setting(c, *environment);
 }
 
-/* --- values ------------------------------------------------------------------------------------------ */
+/* --- values --------------------------------------------------------------------------------- */
 
 /* What the caller's struct holds in the place of a faulty value. */
 static void take_fallback(struct config *c, const struct config_value *v, void *target)

@@ -23,7 +23,8 @@ static const char *range(const struct config_setting *s, struct buf *b)
     else if (s->type == CONFIG_INTEGER || (s->type == CONFIG_DURATION && is_bare(s)))
         buf_printf(b, "%" PRId64 " to %" PRId64, s->min, s->max);
     else if (s->type == CONFIG_DURATION)
-        buf_printf(b, "%s to %s", units_print_duration(s->min, low), units_print_duration(s->max, high));
+        buf_printf(b, "%s to %s", units_print_duration(s->min, low),
+                   units_print_duration(s->max, high));
     else if (s->type == CONFIG_SIZE)
         buf_printf(b, "%s to %s", units_print_size(s->min, low), units_print_size(s->max, high));
     for (int i = 0; s->type == CONFIG_CHOICE && s->choices[i]; i++)
@@ -66,7 +67,8 @@ void config_markdown(const struct config_setting *table, size_t count, FILE *out
     for (size_t i = 0; i < count; i++) {
         const struct config_setting *s = &table[i];
         const char *quote = s->fallback ? "`" : "";
-        fprintf(out, "| `%s` | %s%s%s | %s | %s |\n", s->name, quote, fallback(s), quote, range(s, &b), s->help);
+        fprintf(out, "| `%s` | %s%s%s | %s | %s |\n", s->name, quote, fallback(s), quote,
+                range(s, &b), s->help);
     }
     buf_fini(&b);
 }

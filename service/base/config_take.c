@@ -50,7 +50,8 @@ static const char *take_number(struct arena *a, const struct config_value *v, vo
     }
     if (s->type == CONFIG_INTEGER || bare)
         return arena_printf(a, "is not in %lld to %lld", (long long)s->min, (long long)s->max);
-    const char *(*print)(int64_t, char *) = s->type == CONFIG_SIZE ? units_print_size : units_print_duration;
+    const char *(*print)(int64_t, char *) =
+        s->type == CONFIG_SIZE ? units_print_size : units_print_duration;
     return arena_printf(a, "is not in %s to %s", print(s->min, low), print(s->max, high));
 }
 

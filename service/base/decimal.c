@@ -8,11 +8,26 @@
 /* 10^k for k up to 38; 10^38 still fits 127 bits. */
 static __int128 power(int k)
 {
-    static const uint64_t small[] = {
-        1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
-        10000000000, 100000000000, 1000000000000, 10000000000000, 100000000000000,
-        1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000,
-        10000000000000000000ULL};
+    static const uint64_t small[] = {1,
+                                     10,
+                                     100,
+                                     1000,
+                                     10000,
+                                     100000,
+                                     1000000,
+                                     10000000,
+                                     100000000,
+                                     1000000000,
+                                     10000000000,
+                                     100000000000,
+                                     1000000000000,
+                                     10000000000000,
+                                     100000000000000,
+                                     1000000000000000,
+                                     10000000000000000,
+                                     100000000000000000,
+                                     1000000000000000000,
+                                     10000000000000000000ULL};
     assert(k >= 0 && k <= 38);
     if (k <= 19)
         return small[k];
@@ -81,8 +96,8 @@ static const char *take_digits(const char *p, const char *end, unsigned __int128
     return p;
 }
 
-/* The exponent at p if there is one; cut above 100,000: as there are no more than 10,000 places, no such
- * number fits anyway. */
+/* The exponent at p if there is one; cut above 100,000: as there are no more than 10,000 places, no
+ * such number fits anyway. */
 static const char *take_exponent(const char *p, const char *end, int *exponent)
 {
     *exponent = 0;
@@ -129,8 +144,8 @@ bool decimal_parse(struct text t, struct decimal *out)
         return false;
     int scale = (int)places - exponent;
     if (scale < 0) {
-        if (v != 0 && (-scale > DECIMAL_DIGITS ||
-                       v >= (unsigned __int128)power(DECIMAL_DIGITS) / (unsigned __int128)power(-scale)))
+        if (v != 0 && (-scale > DECIMAL_DIGITS || v >= (unsigned __int128)power(DECIMAL_DIGITS) /
+                                                           (unsigned __int128)power(-scale)))
             return false;
         if (v != 0)
             v *= (unsigned __int128)power(-scale);
@@ -180,8 +195,9 @@ size_t decimal_print(struct decimal d, char out[DECIMAL_CHARS])
     return (size_t)(o - out);
 }
 
-/* Most doubles in records are short decimals. i / 10^k with i below 2^53 is rounded once, so when it gives v,
- * i / 10^k reads back as v; and with at most 15 digits there is only one such decimal, that of "%.15g". */
+/* Most doubles in records are short decimals. i / 10^k with i below 2^53 is rounded once, so when
+ * it gives v, i / 10^k reads back as v; and with at most 15 digits there is only one such decimal,
+ * that of "%.15g". */
 static bool short_decimal(double v, struct decimal *out)
 {
     double ten = 1;
@@ -234,7 +250,8 @@ struct decimal decimal_normal(struct decimal d)
 {
     if (d.unscaled == 0)
         return (struct decimal){0, 0};
-    while (d.scale > 0 && (d.unscaled > INT64_MAX || d.unscaled < INT64_MIN) && d.unscaled % 10 == 0) {
+    while (d.scale > 0 && (d.unscaled > INT64_MAX || d.unscaled < INT64_MIN) &&
+           d.unscaled % 10 == 0) {
         d.unscaled /= 10;
         d.scale--;
     }
@@ -251,8 +268,8 @@ int decimal_compare(struct decimal a, struct decimal b)
 {
     if (a.scale == b.scale)
         return (a.unscaled > b.unscaled) - (a.unscaled < b.unscaled);
-    /* What stands before the point, then what stands behind it, both brought to 38 places: that cannot
-     * overflow, as the numbers themselves could. The parts have the sign of the number. */
+    /* What stands before the point, then what stands behind it, both brought to 38 places: that
+     * cannot overflow, as the numbers themselves could. The parts have the sign of the number. */
     __int128 pa = power(a.scale), pb = power(b.scale);
     __int128 wa = a.unscaled / pa, wb = b.unscaled / pb;
     if (wa != wb)
@@ -284,7 +301,8 @@ bool decimal_rescale(struct decimal d, int scale, struct decimal *out)
 int decimal_whole_digits(struct decimal d)
 {
     int n = 0;
-    for (unsigned __int128 v = magnitude(d.unscaled) / (unsigned __int128)power(d.scale); v > 0; v /= 10)
+    for (unsigned __int128 v = magnitude(d.unscaled) / (unsigned __int128)power(d.scale); v > 0;
+         v /= 10)
         n++;
     return n;
 }

@@ -1,7 +1,7 @@
 /* decimal - exact decimal numbers: money, tax rates, numbers of characteristics. Never a float.
  *
- * The value is unscaled / 10^scale. The scale is kept as it came (0.60 stays 0.60). All functions are
- * pure and may be called from any thread.
+ * The value is unscaled / 10^scale. The scale is kept as it came (0.60 stays 0.60). All functions
+ * are pure and may be called from any thread.
  */
 #pragma once
 
@@ -25,8 +25,8 @@ bool decimal_from_be(const void *bytes, size_t n, int scale, struct decimal *out
 /* Big-endian two's complement, the shortest form, 1 to 16 bytes into `out`; returns how many. */
 size_t decimal_to_be(struct decimal d, unsigned char out[16]);
 
-/* JSON's number grammar, with exponent; the digits as written ("0.60" has scale 2; "1e3" is 1000, scale 0).
- * False: no number, or more than DECIMAL_DIGITS digits or places. */
+/* JSON's number grammar, with exponent; the digits as written ("0.60" has scale 2; "1e3" is 1000,
+ * scale 0). False: no number, or more than DECIMAL_DIGITS digits or places. */
 bool decimal_parse(struct text t, struct decimal *out);
 
 /* Plain digits with `scale` places, no exponent: a JSON number. Ends with 0; returns the length. */

@@ -1,6 +1,7 @@
 /* embed - files of the source tree that are inside the program: it runs from any folder.
  *
- * service/embed.sh writes the lists at build time. Each ends with an entry whose name is NULL; names have no folder.
+ * service/embed.sh writes the lists at build time. Each ends with an entry whose name is NULL;
+ * names have no folder.
  */
 #pragma once
 

@@ -17,10 +17,10 @@ enum err_kind {
 /* Lives on the caller's stack. */
 struct err {
     enum err_kind kind;
-    int code;        /* what the layer that failed adds: a reason, an HTTP status; 0 if nothing */
-    char state[6];   /* SQLSTATE if PostgreSQL refused, else "" */
+    int code;         /* what the layer that failed adds: a reason, an HTTP status; 0 if nothing */
+    char state[6];    /* SQLSTATE if PostgreSQL refused, else "" */
     const char *part; /* which part of the system failed: "postgres", "kafka"; NULL: not said */
-    char text[1024]; /* one line, UTF-8, no control characters */
+    char text[1024];  /* one line, UTF-8, no control characters */
 };
 
 /* Fills *err and returns false, so that `return err_set(err, ERR_DATA, "...")` reads well. */

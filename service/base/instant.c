@@ -6,8 +6,8 @@
 
 enum { DAY_S = 86400 };
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar, and back. Years begin in March here, so that the
- * leap day is a year's last; an era is 400 years, 146,097 days. */
+/* Days since 1970-01-01 of a date of the Gregorian calendar, and back. Years begin in March here,
+ * so that the leap day is a year's last; an era is 400 years, 146,097 days. */
 static int64_t days_of(int64_t year, unsigned month, unsigned day)
 {
     year -= month <= 2;

@@ -1,4 +1,5 @@
-/* instant - moments: int64 milliseconds since 1970 UTC, and their RFC 3339 text. Pure, any thread. */
+/* instant - moments: int64 milliseconds since 1970 UTC, and their RFC 3339 text. Pure, any thread.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -13,8 +14,9 @@ enum { INSTANT_CHARS = 32 };
  * Ends with 0; returns the length. */
 size_t instant_print(int64_t ms, char out[INSTANT_CHARS]);
 
-/* RFC 3339 date-time: any offset, any number of fraction digits (cut towards the past), lower-case t and z
- * and a blank instead of T are accepted, second 60 is the first moment of the next minute. False: no such date. */
+/* RFC 3339 date-time: any offset, any number of fraction digits (cut towards the past), lower-case
+ * t and z and a blank instead of T are accepted, second 60 is the first moment of the next minute.
+ * False: no such date. */
 bool instant_parse(struct text t, int64_t *ms);
 
 int64_t instant_now(void);   /* wall clock, ms */

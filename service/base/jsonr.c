@@ -74,8 +74,8 @@ bool jsonr_enter(struct jsonr *r, enum jsonr_kind kind)
     return true;
 }
 
-/* Moves to the next item of what `open` began. No value ends with an opening bracket, so the byte before us tells
- * whether the first item comes next; jsonr_peek() does not move for that reason. */
+/* Moves to the next item of what `open` began. No value ends with an opening bracket, so the byte
+ * before us tells whether the first item comes next; jsonr_peek() does not move for that reason. */
 static bool next(struct jsonr *r, char open, char close)
 {
     if (r->fault)
@@ -138,7 +138,8 @@ static const char *check_escape(struct jsonr *r, const char *p)
         fail_text(r, "a string holds NUL");
         return NULL;
     }
-    bool pair = is_high(unit) && r->end - p >= 6 && p[0] == '\\' && p[1] == 'u' && is_low(hex4(p + 2, r->end));
+    bool pair = is_high(unit) && r->end - p >= 6 && p[0] == '\\' && p[1] == 'u' &&
+                is_low(hex4(p + 2, r->end));
     if ((is_high(unit) && !pair) || is_low(unit)) {
         fail_text(r, "a string holds a lone surrogate");
         return NULL;
@@ -146,8 +147,8 @@ static const char *check_escape(struct jsonr *r, const char *p)
     return pair ? p + 6 : p;
 }
 
-/* Behind the plain bytes at p, eight at a time: ASCII from 0x20 on, neither quote nor backslash. A byte too many
- * may be taken for special, which the slow way then finds to be plain. */
+/* Behind the plain bytes at p, eight at a time: ASCII from 0x20 on, neither quote nor backslash. A
+ * byte too many may be taken for special, which the slow way then finds to be plain. */
 static const char *after_plain(const char *p, const char *end)
 {
     const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;

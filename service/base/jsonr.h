@@ -1,7 +1,8 @@
 /* jsonr - reads JSON text strictly (RFC 8259), token by token, without a tree.
  *
- * jansson turns numbers into doubles; money must keep its digits, so documents are read here. Duplicate keys are
- * the caller's business. Failure sticks: after the first one every call returns false, jsonr.fault says what and where.
+ * jansson turns numbers into doubles; money must keep its digits, so documents are read here.
+ * Duplicate keys are the caller's business. Failure sticks: after the first one every call returns
+ * false, jsonr.fault says what and where.
  */
 #pragma once
 
@@ -10,7 +11,16 @@
 
 enum { JSONR_DEPTH_MAX = 64 };
 
-enum jsonr_kind { JSONR_NONE, JSONR_OBJECT, JSONR_ARRAY, JSONR_TEXT, JSONR_NUMBER, JSONR_TRUE, JSONR_FALSE, JSONR_NULL };
+enum jsonr_kind {
+    JSONR_NONE,
+    JSONR_OBJECT,
+    JSONR_ARRAY,
+    JSONR_TEXT,
+    JSONR_NUMBER,
+    JSONR_TRUE,
+    JSONR_FALSE,
+    JSONR_NULL
+};
 
 struct jsonr {
     const char *start, *p, *end;

@@ -57,13 +57,15 @@ void jsonw_end(struct jsonw *w)
     w->comma = true;
 }
 
-/* True if none of the eight bytes needs an escape: all are at least 0x20 and neither quote nor backslash.
- * Subtracting from each byte sets its high bit where it was smaller; bytes above 0x7f are taken out by ~v. */
+/* True if none of the eight bytes needs an escape: all are at least 0x20 and neither quote nor
+ * backslash. Subtracting from each byte sets its high bit where it was smaller; bytes above 0x7f
+ * are taken out by ~v. */
 static bool plain8(uint64_t v)
 {
     const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
     uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
-    return ((((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & highs) == 0;
+    return ((((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+            highs) == 0;
 }
 
 static bool plain1(char c)
@@ -79,7 +81,8 @@ static bool copy8(char *out, const char *p)
     return plain8(v);
 }
 
-/* Copies the text; false if something in it needs an escape. The last step overlaps the one before it. */
+/* Copies the text; false if something in it needs an escape. The last step overlaps the one before
+ * it. */
 static bool copy_plain(char *out, const char *p, size_t n)
 {
     bool plain = true;
@@ -111,10 +114,12 @@ static void escaped(struct buf *b, struct text t)
 {
     for (size_t i = 0; i < t.n; i++) {
         char text[8];
-        if (plain1(t.p[i]))
+        if (plain1(t.p[i])) {
             buf_byte(b, (unsigned char)t.p[i]);
-        else
-            buf_add(b, text, escape(t.p[i], text));
+        } else {
+            size_t n = escape(t.p[i], text);
+            buf_add(b, text, n);
+        }
     }
 }
 
@@ -155,7 +160,8 @@ void jsonw_integer(struct jsonw *w, int64_t v)
 void jsonw_real(struct jsonw *w, double v)
 {
     char text[32];
-    item(w, text, double_print(v, text));
+    size_t n = double_print(v, text);
+    item(w, text, n);
 }
 
 void jsonw_truth(struct jsonw *w, bool v)
@@ -171,7 +177,8 @@ void jsonw_null(struct jsonw *w)
 void jsonw_decimal(struct jsonw *w, struct decimal d)
 {
     char text[DECIMAL_CHARS];
-    item(w, text, decimal_print(d, text));
+    size_t n = decimal_print(d, text);
+    item(w, text, n);
 }
 
 void jsonw_instant(struct jsonw *w, int64_t ms)

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* Blocks SIGTERM and SIGINT in all threads to come and starts a thread that waits for them; SIGPIPE is
- * ignored. A second signal ends the process at once. */
+/* Blocks SIGTERM and SIGINT in all threads to come and starts a thread that waits for them; SIGPIPE
+ * is ignored. A second signal, more than a second later, ends the process at once. */
 void stop_init(void);
 
 /* Asks the service to end. `exit_code` of the first call is kept: 0 asked, 1 cannot go on. */

@@ -8,7 +8,10 @@ static size_t char_bytes(const unsigned char *p, size_t n)
     unsigned c = p[0];
     if (c < 0x80)
         return 1;
-    size_t len = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t len = c >= 0xc2 && c < 0xe0   ? 2
+                 : c >= 0xe0 && c < 0xf0 ? 3
+                 : c >= 0xf0 && c < 0xf5 ? 4
+                                         : 0;
     if (len == 0 || len > n)
         return 0;
     unsigned low = 0x80, high = 0xbf; /* bounds of the second byte */

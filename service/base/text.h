@@ -33,6 +33,7 @@ static inline bool text_is(struct text a, const char *s)
 bool text_is_utf8(const char *p, size_t n);
 
 /* For messages: at most 200 bytes of `t` (cut between characters, then "..."), control characters,
- * quotes, NUL and bytes that are no UTF-8 as \xNN. `out` holds at least TEXT_QUOTED bytes; returned. */
+ * quotes, NUL and bytes that are no UTF-8 as \xNN. `out` holds at least TEXT_QUOTED bytes;
+ * returned. */
 enum { TEXT_QUOTED = 820 };
 const char *text_quote(struct text t, char *out);

@@ -11,13 +11,15 @@ struct unit {
 };
 
 /* Each table from small to large. */
-static const struct unit durations[] = {{"ms", 1},         {"s", 1000},        {"m", 60000},
-                                        {"h", 3600000},    {"d", 86400000},    {"y", 365 * INT64_C(86400000)}};
+static const struct unit durations[] = {{"ms", 1},       {"s", 1000},
+                                        {"m", 60000},    {"h", 3600000},
+                                        {"d", 86400000}, {"y", 365 * INT64_C(86400000)}};
 static const struct unit sizes[] = {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-/* Takes the number in front; returns what stands behind it and its blanks, NULL if there is no number. */
+/* Takes the number in front; returns what stands behind it and its blanks, NULL if there is no
+ * number. */
 static const char *take_number(const char *p, int64_t *out)
 {
     bool minus = *p == '-';
@@ -58,7 +60,8 @@ static const char *print(const struct unit *units, size_t count, int64_t v, char
     size_t i = count - 1;
     while (i > 0 && (v == 0 || v % units[i].factor != 0))
         i--;
-    snprintf(out, UNITS_CHARS, "%" PRId64 "%s%s", v / units[i].factor, units[i].name[0] ? " " : "", units[i].name);
+    snprintf(out, UNITS_CHARS, "%" PRId64 "%s%s", v / units[i].factor, units[i].name[0] ? " " : "",
+             units[i].name);
     return out;
 }
 

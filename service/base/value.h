@@ -1,4 +1,5 @@
-/* value - one scalar of a record whose type the record decides: a characteristic's value, a tax rate. */
+/* value - one scalar of a record whose type the record decides: a characteristic's value, a tax
+ * rate. */
 #pragma once
 
 #include "base/decimal.h"

@@ -10,7 +10,7 @@
 
 enum {
     LOOK_MS = 100, /* how often a wait looks at the stop */
-    QUESTION_MS = 5000
+    QUESTION_MS = 3000
 };
 
 rd_kafka_t *admin_new(const struct kafka_property *properties, size_t n, struct err *err)
@@ -32,7 +32,18 @@ static bool right_missing(struct err *err, const char *right, const char *kind, 
     return err_set(err, ERR_FATAL, "Kafka does not let us: grant %s on %s %s", right, kind, name);
 }
 
-/* --- metadata ---------------------------------------------------------------------------------------- */
+/* Whom we asked belongs to "no answer": the usual cause is the address. */
+static bool no_answer(rd_kafka_t *client, const char *text, struct err *err)
+{
+    char brokers[256] = "";
+    size_t n = sizeof brokers;
+    if (rd_kafka_conf_get(rd_kafka_conf(client), "bootstrap.servers", brokers, &n) !=
+        RD_KAFKA_CONF_OK)
+        brokers[0] = 0; /* longer than this */
+    return err_set(err, ERR_RETRY, "Kafka does not answer at %s: %s", brokers, text);
+}
+
+/* --- metadata ------------------------------------------------------------------------------- */
 
 /* rd_kafka_metadata() cannot be interrupted, so it is called in short pieces. */
 static const struct rd_kafka_metadata *metadata_of(rd_kafka_t *client, int wait_ms, struct err *err)
@@ -43,13 +54,14 @@ static const struct rd_kafka_metadata *metadata_of(rd_kafka_t *client, int wait_
         rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, &m, 1000);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return m;
-        kafka_err(err, code, "Kafka does not answer");
+        no_answer(client, rd_kafka_err2str(code), err);
         if (instant_ticks() >= end || stop_wait(LOOK_MS))
             return NULL;
     }
 }
 
-bool admin_partitions(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms, struct err *err)
+bool admin_partitions(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms,
+                      struct err *err)
 {
     const struct rd_kafka_metadata *m = metadata_of(client, wait_ms, err);
     if (!m)
@@ -57,29 +69,33 @@ bool admin_partitions(rd_kafka_t *client, struct admin_topic *topics, size_t n, 
     for (size_t i = 0; i < n; i++) {
         topics[i].partitions = 0;
         for (int k = 0; k < m->topic_cnt; k++)
-            if (strcmp(m->topics[k].topic, topics[i].name) == 0 && m->topics[k].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            if (strcmp(m->topics[k].topic, topics[i].name) == 0 &&
+                m->topics[k].err == RD_KAFKA_RESP_ERR_NO_ERROR)
                 topics[i].partitions = m->topics[k].partition_cnt;
     }
     rd_kafka_metadata_destroy(m);
     return true;
 }
 
-/* --- requests of the admin API ----------------------------------------------------------------------- */
+/* --- requests of the admin API -------------------------------------------------------------- */
 
 static rd_kafka_AdminOptions_t *options_of(rd_kafka_t *client, rd_kafka_admin_op_t op, int wait_ms)
 {
     char text[256];
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client, op);
-    if (rd_kafka_AdminOptions_set_request_timeout(options, wait_ms, text, sizeof text) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_AdminOptions_set_request_timeout(options, wait_ms, text, sizeof text) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
         abort();
     return options;
 }
 
 /* The answer; NULL: none, and why. */
-static rd_kafka_event_t *answer_of(rd_kafka_queue_t *queue, const char *what, struct err *err)
+static rd_kafka_event_t *answer_of(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *what,
+                                   struct err *err)
 {
     rd_kafka_event_t *event;
-    while (!(event = rd_kafka_queue_poll(queue, LOOK_MS))) /* librdkafka answers when its own time is up */
+    while (!(event = rd_kafka_queue_poll(queue,
+                                         LOOK_MS))) /* librdkafka answers when its own time is up */
         if (stop_asked()) {
             err_set(err, ERR_RETRY, "stopped");
             return NULL;
@@ -87,20 +103,23 @@ static rd_kafka_event_t *answer_of(rd_kafka_queue_t *queue, const char *what, st
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return event;
-    bool away = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
-    err_set(err, kafka_is_right_missing(code) ? ERR_FATAL : ERR_RETRY, "%s: %s%s", what,
-            away ? "Kafka does not answer: " : "", rd_kafka_event_error_string(event));
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT)
+        no_answer(client, rd_kafka_event_error_string(event), err);
+    else
+        err_set(err, kafka_is_right_missing(code) ? ERR_FATAL : ERR_RETRY, "%s: %s", what,
+                rd_kafka_event_error_string(event));
     rd_kafka_event_destroy(event);
     return NULL;
 }
 
-static rd_kafka_event_t *describe(rd_kafka_t *client, rd_kafka_ConfigResource_t **resources, size_t n, int wait_ms,
-                                  struct err *err)
+static rd_kafka_event_t *describe(rd_kafka_t *client, rd_kafka_ConfigResource_t **resources,
+                                  size_t n, int wait_ms, struct err *err)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-    rd_kafka_AdminOptions_t *options = options_of(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, wait_ms);
+    rd_kafka_AdminOptions_t *options =
+        options_of(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, wait_ms);
     rd_kafka_DescribeConfigs(client, resources, n, options, queue);
-    rd_kafka_event_t *event = answer_of(queue, "asking Kafka for configurations", err);
+    rd_kafka_event_t *event = answer_of(client, queue, "asking Kafka for configurations", err);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
     return event;
@@ -116,7 +135,8 @@ static const char *config_value(const rd_kafka_ConfigResource_t *resource, const
     return NULL;
 }
 
-static bool take_description(struct admin_topic *t, const rd_kafka_ConfigResource_t *resource, struct err *err)
+static bool take_description(struct admin_topic *t, const rd_kafka_ConfigResource_t *resource,
+                             struct err *err)
 {
     rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resource);
     t->described = code == RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -126,13 +146,15 @@ static bool take_description(struct admin_topic *t, const rd_kafka_ConfigResourc
         return right_missing(err, "DescribeConfigs", "topic", t->name);
     if (!t->described)
         return kafka_err(err, code, t->name);
-    const char *policy = config_value(resource, "cleanup.policy"), *max = config_value(resource, "max.message.bytes");
+    const char *policy = config_value(resource, "cleanup.policy"),
+               *max = config_value(resource, "max.message.bytes");
     snprintf(t->cleanup_policy, sizeof t->cleanup_policy, "%s", policy ? policy : "");
     t->max_message_bytes = max ? strtoll(max, NULL, 10) : INT64_MAX;
     return true;
 }
 
-bool admin_describe(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms, struct err *err)
+bool admin_describe(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms,
+                    struct err *err)
 {
     rd_kafka_ConfigResource_t **resources = calloc(n, sizeof *resources);
     if (!resources)
@@ -142,7 +164,9 @@ bool admin_describe(rd_kafka_t *client, struct admin_topic *topics, size_t n, in
     rd_kafka_event_t *event = describe(client, resources, n, wait_ms, err);
     size_t count = 0;
     const rd_kafka_ConfigResource_t **found =
-        event ? rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count) : NULL;
+        event ? rd_kafka_DescribeConfigs_result_resources(
+                    rd_kafka_event_DescribeConfigs_result(event), &count)
+              : NULL;
     bool good = event != NULL;
     for (size_t i = 0; i < count && good; i++)
         for (size_t k = 0; k < n && good; k++)
@@ -165,12 +189,13 @@ int64_t admin_default_max_bytes(rd_kafka_t *client, int wait_ms)
         return -1;
     snprintf(broker, sizeof broker, "%d", m->broker_cnt > 0 ? (int)m->brokers[0].id : 0);
     rd_kafka_metadata_destroy(m);
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, broker);
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, broker);
     rd_kafka_event_t *event = describe(client, &resource, 1, wait_ms, &err);
     if (event) {
         size_t count;
-        const rd_kafka_ConfigResource_t **found =
-            rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
+        const rd_kafka_ConfigResource_t **found = rd_kafka_DescribeConfigs_result_resources(
+            rd_kafka_event_DescribeConfigs_result(event), &count);
         const char *max = count == 1 ? config_value(found[0], "message.max.bytes") : NULL;
         bytes = max ? strtoll(max, NULL, 10) : -1;
         rd_kafka_event_destroy(event);
@@ -179,18 +204,21 @@ int64_t admin_default_max_bytes(rd_kafka_t *client, int wait_ms)
     return bytes;
 }
 
-/* --- making topics ----------------------------------------------------------------------------------- */
+/* --- making topics -------------------------------------------------------------------------- */
 
-static rd_kafka_NewTopic_t *new_topic(const struct admin_topic *t, int partitions, int replication, struct err *err)
+static rd_kafka_NewTopic_t *new_topic(const struct admin_topic *t, int partitions, int replication,
+                                      struct err *err)
 {
     char text[256], bytes[24];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(t->name, partitions > 0 ? partitions : -1,
-                                                       replication > 0 ? replication : -1, text, sizeof text);
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(t->name, partitions > 0 ? partitions : -1,
+                              replication > 0 ? replication : -1, text, sizeof text);
     if (!topic) {
         err_set(err, ERR_FATAL, "topic %s: %s", t->name, text);
     } else if (t->max_message_bytes > 0) {
         snprintf(bytes, sizeof bytes, "%lld", (long long)t->max_message_bytes);
-        if (rd_kafka_NewTopic_set_config(topic, "max.message.bytes", bytes) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (rd_kafka_NewTopic_set_config(topic, "max.message.bytes", bytes) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
             abort();
     }
     return topic;
@@ -199,35 +227,39 @@ static rd_kafka_NewTopic_t *new_topic(const struct admin_topic *t, int partition
 static bool take_created(const rd_kafka_event_t *event, struct err *err)
 {
     size_t n;
-    const rd_kafka_topic_result_t **results =
-        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result((rd_kafka_event_t *)event), &n);
+    const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
+        rd_kafka_event_CreateTopics_result((rd_kafka_event_t *)event), &n);
     for (size_t i = 0; i < n; i++) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[i]);
-        const char *name = rd_kafka_topic_result_name(results[i]), *text = rd_kafka_topic_result_error_string(results[i]);
+        const char *name = rd_kafka_topic_result_name(results[i]),
+                   *text = rd_kafka_topic_result_error_string(results[i]);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
             continue;
         if (kafka_is_right_missing(code))
             return right_missing(err, "Create", "topic", name);
-        return err_set(err, ERR_FATAL, "Kafka does not make topic %s: %s", name, text ? text : rd_kafka_err2str(code));
+        return err_set(err, ERR_FATAL, "Kafka does not make topic %s: %s", name,
+                       text ? text : rd_kafka_err2str(code));
     }
     return true;
 }
 
-bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n, int partitions, int replication,
-                  int wait_ms, struct err *err)
+bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n, int partitions,
+                  int replication, int wait_ms, struct err *err)
 {
     rd_kafka_NewTopic_t **all = calloc(n, sizeof(rd_kafka_NewTopic_t *));
     size_t count = 0;
     if (!all)
         abort();
-    while (count < n && (all[count] = new_topic(&topics[count], partitions, replication, err)) != NULL)
+    while (count < n &&
+           (all[count] = new_topic(&topics[count], partitions, replication, err)) != NULL)
         count++;
     rd_kafka_event_t *event = NULL;
     if (count == n) {
         rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-        rd_kafka_AdminOptions_t *options = options_of(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, wait_ms);
+        rd_kafka_AdminOptions_t *options =
+            options_of(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, wait_ms);
         rd_kafka_CreateTopics(client, all, n, options, queue);
-        event = answer_of(queue, "making topics", err);
+        event = answer_of(client, queue, "making topics", err);
         rd_kafka_AdminOptions_destroy(options);
         rd_kafka_queue_destroy(queue);
     }
@@ -239,14 +271,15 @@ bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n
     return good;
 }
 
-/* --- committed offsets ------------------------------------------------------------------------------- */
+/* --- committed offsets ---------------------------------------------------------------------- */
 
 /* Offsets into `parts`; the first error, of the group or of a partition. */
-static rd_kafka_resp_err_t take_committed(rd_kafka_event_t *event, rd_kafka_topic_partition_list_t *parts)
+static rd_kafka_resp_err_t take_committed(rd_kafka_event_t *event,
+                                          rd_kafka_topic_partition_list_t *parts)
 {
     size_t n;
-    const rd_kafka_group_result_t **groups =
-        rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
+    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+        rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
     assert(n == 1);
     const rd_kafka_error_t *error = rd_kafka_group_result_error(groups[0]);
     if (error)
@@ -254,7 +287,8 @@ static rd_kafka_resp_err_t take_committed(rd_kafka_event_t *event, rd_kafka_topi
     const rd_kafka_topic_partition_list_t *found = rd_kafka_group_result_partitions(groups[0]);
     for (int i = 0; i < found->cnt; i++) {
         const rd_kafka_topic_partition_t *p = &found->elems[i];
-        rd_kafka_topic_partition_t *to = rd_kafka_topic_partition_list_find(parts, p->topic, p->partition);
+        rd_kafka_topic_partition_t *to =
+            rd_kafka_topic_partition_list_find(parts, p->topic, p->partition);
         if (p->err != RD_KAFKA_RESP_ERR_NO_ERROR)
             return p->err;
         if (to)
@@ -264,15 +298,18 @@ static rd_kafka_resp_err_t take_committed(rd_kafka_event_t *event, rd_kafka_topi
 }
 
 static rd_kafka_event_t *list_offsets(rd_kafka_t *client, const char *group,
-                                      const rd_kafka_topic_partition_list_t *parts, int wait_ms, struct err *err)
+                                      const rd_kafka_topic_partition_list_t *parts, int wait_ms,
+                                      struct err *err)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-    rd_kafka_AdminOptions_t *options = options_of(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, wait_ms);
+    rd_kafka_AdminOptions_t *options =
+        options_of(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, wait_ms);
     rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
     assert(!error);
-    rd_kafka_ListConsumerGroupOffsets_t *question = rd_kafka_ListConsumerGroupOffsets_new(group, parts);
+    rd_kafka_ListConsumerGroupOffsets_t *question =
+        rd_kafka_ListConsumerGroupOffsets_new(group, parts);
     rd_kafka_ListConsumerGroupOffsets(client, &question, 1, options, queue);
-    rd_kafka_event_t *event = answer_of(queue, "asking Kafka for committed offsets", err);
+    rd_kafka_event_t *event = answer_of(client, queue, "asking Kafka for committed offsets", err);
     rd_kafka_ListConsumerGroupOffsets_destroy(question);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
@@ -280,8 +317,8 @@ static rd_kafka_event_t *list_offsets(rd_kafka_t *client, const char *group,
 }
 
 /* One question. ERR_RETRY also while an open transaction holds an offset, which passes. */
-static bool ask_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_partition_list_t *parts, int wait_ms,
-                          struct err *err)
+static bool ask_committed(rd_kafka_t *client, const char *group,
+                          rd_kafka_topic_partition_list_t *parts, int wait_ms, struct err *err)
 {
     rd_kafka_event_t *event = list_offsets(client, group, parts, wait_ms, err);
     if (!event)
@@ -293,10 +330,11 @@ static bool ask_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_
     return code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_err(err, code, "committed offsets");
 }
 
-bool admin_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_partition_list_t *parts, int wait_ms,
-                     struct err *err)
+bool admin_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_partition_list_t *parts,
+                     int wait_ms, struct err *err)
 {
-    /* In short questions: one that is sent while the cluster makes its first coordinator is never answered. */
+    /* In short questions: one that is sent while the cluster makes its first coordinator is never
+     * answered. */
     int64_t end = instant_ticks() + wait_ms;
     while (!ask_committed(client, group, parts, QUESTION_MS, err))
         if (err->kind == ERR_FATAL || instant_ticks() >= end || stop_wait(LOOK_MS))

@@ -1,7 +1,8 @@
-/* admin - questions to Kafka beside the records' way, and the making of topics (librdkafka's admin API).
+/* admin - questions to Kafka beside the records' way, and the making of topics.
  *
- * Each waits for at most wait_ms and looks at the stop meanwhile. ERR_RETRY: Kafka is away; ERR_FATAL: a right is missing, and the
- * text names it. Any client of librdkafka's will do; nothing of its own queues is served.
+ * Each waits for at most wait_ms and looks at the stop meanwhile. ERR_RETRY: Kafka is away;
+ * ERR_FATAL: a right is missing, and the text names it. Any client of librdkafka's will do; nothing
+ * of its own queues is served.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 
 #include "io/kafka.h"
 
-/* A client for commands: no group, no transactions. NULL: ERR_FATAL. Free with rd_kafka_destroy(). */
+/* A client for commands: no group, no transactions; for rd_kafka_destroy(). NULL: ERR_FATAL. */
 rd_kafka_t *admin_new(const struct kafka_property *properties, size_t n, struct err *err);
 
 struct admin_topic {
@@ -21,20 +22,25 @@ struct admin_topic {
     int64_t max_message_bytes;
 };
 
-/* Fills in `partitions`. Asks for all topics of the cluster: one that is asked for by name may be made by that. */
-bool admin_partitions(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms, struct err *err) MUST_CHECK;
+/* Fills in `partitions`. Asks for all topics of the cluster: one that is asked for by name may be
+ * made by that. */
+bool admin_partitions(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms,
+                      struct err *err) MUST_CHECK;
 
 /* Fills in the configuration of those that exist. */
-bool admin_describe(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms, struct err *err) MUST_CHECK;
+bool admin_describe(rd_kafka_t *client, struct admin_topic *topics, size_t n, int wait_ms,
+                    struct err *err) MUST_CHECK;
 
-/* What a topic takes that says nothing of its own: the brokers' message.max.bytes; -1 if this may not be asked. */
+/* What a topic takes that says nothing of its own: the brokers' message.max.bytes; -1 if this may
+ * not be asked. */
 int64_t admin_default_max_bytes(rd_kafka_t *client, int wait_ms);
 
-/* Makes topics, each with max_message_bytes unless that is 0; partitions and replication 0: the brokers' defaults. One that
- * exists is left as it is. */
-bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n, int partitions, int replication,
-                  int wait_ms, struct err *err) MUST_CHECK;
+/* Makes topics, each with max_message_bytes unless that is 0; partitions and replication 0: the
+ * brokers' defaults. One that exists is left as it is. */
+bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n, int partitions,
+                  int replication, int wait_ms, struct err *err) MUST_CHECK;
 
-/* The group's committed offsets, once no open transaction holds them: each element gets its offset, negative for none. */
-bool admin_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_partition_list_t *parts, int wait_ms,
-                     struct err *err) MUST_CHECK;
+/* The group's committed offsets, once no open transaction holds them: each element gets its offset,
+ * negative for none. */
+bool admin_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_partition_list_t *parts,
+                     int wait_ms, struct err *err) MUST_CHECK;

@@ -77,7 +77,8 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
     return n;
 }
 
-static void set_up(struct fetch *f, const char *url, struct curl_slist *headers, const char *body, struct sink *sink)
+static void set_up(struct fetch *f, const char *url, struct curl_slist *headers, const char *body,
+                   struct sink *sink)
 {
     CURL *e = f->easy;
     bool secure = strncmp(url, "https:", 6) == 0;
@@ -153,8 +154,8 @@ static struct curl_slist *header(struct curl_slist *list, const char *name, cons
     return list;
 }
 
-bool fetch_run(struct fetch *f, const char *url, const char *accept, const char *body, const char *body_type,
-               struct fetch_answer *answer, struct err *err)
+bool fetch_run(struct fetch *f, const char *url, const char *accept, const char *body,
+               const char *body_type, struct fetch_answer *answer, struct err *err)
 {
     *answer = (struct fetch_answer){0};
     struct sink sink = {f, &answer->body};
@@ -173,7 +174,8 @@ bool fetch_run(struct fetch *f, const char *url, const char *accept, const char 
     if (f->too_long)
         return err_set(err, ERR_RETRY, "the answer is longer than %d bytes", FETCH_BODY_MAX);
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return err_set(err, ERR_RETRY, "timed out, no whole answer within %d s", FETCH_TOTAL_MS / 1000);
+        return err_set(err, ERR_RETRY, "timed out, no whole answer within %d s",
+                       FETCH_TOTAL_MS / 1000);
     return err_set(err, ERR_RETRY, "%s", f->error[0] ? f->error : curl_easy_strerror(code));
 }
 

@@ -1,7 +1,7 @@
-/* fetch - one HTTP request after the other, each with a deadline, and prompt when the service stops (libcurl).
+/* fetch - one HTTP request after the other, each with a deadline, prompt at the stop (libcurl).
  *
- * A handle belongs to one thread, fetch_wake() apart. It keeps its connection for the next request. Certificates are
- * verified; a redirection never leaves https.
+ * A handle belongs to one thread, fetch_cancel() apart. It keeps its connection for the next
+ * request. Certificates are verified; a redirection never leaves https.
  */
 #pragma once
 
@@ -23,11 +23,11 @@ struct fetch_answer {
 struct fetch *fetch_new(const char *user, const char *password); /* both may be NULL */
 void fetch_free(struct fetch *f);
 
-/* GET, or POST of `body` when it is not NULL. Any status is an answer. ERR_RETRY: there was none (refused, timed out,
- * a bad certificate, more than FETCH_BODY_MAX, the stop); the text says which, without the URL. The caller ends `answer` with
- * fetch_answer_fini() either way. */
-bool fetch_run(struct fetch *f, const char *url, const char *accept, const char *body, const char *body_type,
-               struct fetch_answer *answer, struct err *err) MUST_CHECK;
+/* GET, or POST of `body` when it is not NULL. Any status is an answer. ERR_RETRY: there was none
+ * (refused, timed out, a bad certificate, more than FETCH_BODY_MAX, the stop); the text says which,
+ * without the URL. The caller ends `answer` with fetch_answer_fini() either way. */
+bool fetch_run(struct fetch *f, const char *url, const char *accept, const char *body,
+               const char *body_type, struct fetch_answer *answer, struct err *err) MUST_CHECK;
 void fetch_answer_fini(struct fetch_answer *answer);
 
 /* Lets a running request fail, and all later ones; from any thread. */

@@ -69,8 +69,9 @@ bool http_listen(const char *setting, const char *address, int backlog, int *out
     struct addrinfo *found = NULL;
     int rc = find(address, AF_UNSPEC, &found), error = EADDRNOTAVAIL;
     if (rc != 0)
-        return err_set(err, ERR_FATAL, "%s: \"%s\" is no address to listen on (%s); write host:port, [::1]:port for IPv6",
-                       setting, address, gai_strerror(rc));
+        return err_set(err, ERR_FATAL,
+                       "%s: \"%s\" is no address to listen on (%s); write host:port, [::1]:port for IPv6", setting,
+                       address, gai_strerror(rc));
     freeaddrinfo(found);
     /* An IPv6 socket for every address serves IPv4 too; a name like localhost means IPv4 to most clients. */
     bool every = address[0] == '*' || address[0] == ':';

@@ -5,7 +5,8 @@
 
 #include "base/log.h"
 
-/* librdkafka says "broker down" in many words and often; one line from us says it better (app/health.h). */
+/* librdkafka says "broker down" in many words and often; one line from us says it better
+ * (app/health.h). */
 static void log_cb(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     (void)client;
@@ -48,7 +49,8 @@ static enum err_kind remedy(rd_kafka_resp_err_t code)
 
 bool kafka_err(struct err *err, rd_kafka_resp_err_t code, const char *what)
 {
-    err_set(err, remedy(code), "%s: %s (%s)", what, rd_kafka_err2str(code), rd_kafka_err2name(code));
+    err_set(err, remedy(code), "%s: %s (%s)", what, rd_kafka_err2str(code),
+            rd_kafka_err2name(code));
     err->code = code;
     err->part = "kafka";
     return false;
@@ -57,7 +59,8 @@ bool kafka_err(struct err *err, rd_kafka_resp_err_t code, const char *what)
 bool kafka_txn_err(struct err *err, rd_kafka_error_t *error, const char *what)
 {
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    err_set(err, remedy(code), "%s: %s (%s)", what, rd_kafka_error_string(error), rd_kafka_err2name(code));
+    err_set(err, remedy(code), "%s: %s (%s)", what, rd_kafka_error_string(error),
+            rd_kafka_err2name(code));
     err->code = code;
     err->part = "kafka";
     rd_kafka_error_destroy(error);

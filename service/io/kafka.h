@@ -1,4 +1,5 @@
-/* kafka - what consumer and producer share: librdkafka's configuration, and which errors mean what. */
+/* kafka - what consumer and producer share: librdkafka's configuration, and which errors mean what.
+ */
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -9,11 +10,14 @@ struct kafka_property {
     const char *name, *value;
 };
 
-/* A configuration with `properties` set, log lines going to our log. NULL: ERR_FATAL, librdkafka's words. */
+/* A configuration with `properties` set, log lines going to our log. NULL: ERR_FATAL, librdkafka's
+ * words. */
 rd_kafka_conf_t *kafka_conf(const struct kafka_property *properties, size_t n, struct err *err);
-bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err) MUST_CHECK;
+bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
+                    struct err *err) MUST_CHECK;
 
-/* The remedy of an error code: ERR_LOST when the group says that we are out, ERR_RETRY for all else. */
+/* The remedy of an error code: ERR_LOST when the group says that we are out, ERR_RETRY for all
+ * else. */
 bool kafka_err(struct err *err, rd_kafka_resp_err_t code, const char *what);
 
 /* The same for the error of a transactional call; destroys `error`. */

@@ -8,7 +8,8 @@
 #include "io/plan_ops.h"
 #include "io/schema.h"
 
-/* Named types are laid out again wherever they are used: this ends it when that gets out of hand. */
+/* Named types are laid out again wherever they are used: this ends it when that gets out of hand.
+ */
 enum { VISITS_MAX = 50000 };
 
 /* The end of a union, as long as it is not known. */
@@ -35,12 +36,16 @@ static size_t compile(struct build *b, const struct schema_type *t, struct want 
 
 static const char *wanted(const struct want *want)
 {
-    static const char *const names[] = {
-        [SHAPE_TEXT] = "string",     [SHAPE_TIME] = "long (timestamp-millis)",
-        [SHAPE_TRUTH] = "boolean",   [SHAPE_ENUM] = "enum or string",
-        [SHAPE_DECIMAL] = "decimal", [SHAPE_NUMBER] = "decimal or double",
-        [SHAPE_VALUE] = "string, long, double, boolean, decimal or Json",
-        [SHAPE_RECORD] = "record",   [SHAPE_ARRAY] = "array of records"};
+    static const char *const names[] = {[SHAPE_TEXT] = "string",
+                                        [SHAPE_TIME] = "long (timestamp-millis)",
+                                        [SHAPE_TRUTH] = "boolean",
+                                        [SHAPE_ENUM] = "enum or string",
+                                        [SHAPE_DECIMAL] = "decimal",
+                                        [SHAPE_NUMBER] = "decimal or double",
+                                        [SHAPE_VALUE] =
+                                            "string, long, double, boolean, decimal or Json",
+                                        [SHAPE_RECORD] = "record",
+                                        [SHAPE_ARRAY] = "array of records"};
     return want->what == ITEM ? "record" : names[want->field->kind];
 }
 
@@ -63,7 +68,8 @@ static size_t refuse(struct build *b, uint32_t path, const char *format, ...)
 
 static size_t mismatch(struct build *b, const struct schema_type *t, const struct want *want)
 {
-    return refuse(b, want->path, "the schema has %.300s where %s is needed", t->label, wanted(want));
+    return refuse(b, want->path, "the schema has %.300s where %s is needed", t->label,
+                  wanted(want));
 }
 
 static void *grow(void *items, size_t count, size_t *room, size_t bytes)
@@ -103,7 +109,8 @@ static void note_skipped(struct build *b, uint32_t path)
     char name[PLAN_PATH_CHARS];
     struct plan *p = b->plan;
     const char *comma = b->skipped > 0 ? ", " : "";
-    int n = snprintf(p->skipped + b->skipped, 501 - b->skipped, "%s%s", comma, plan_path(p, path, name));
+    int n = snprintf(p->skipped + b->skipped, 501 - b->skipped, "%s%s", comma,
+                     plan_path(p, path, name));
     b->skipped = b->skipped + (size_t)n < 500 ? b->skipped + (size_t)n : 500;
 }
 
@@ -169,19 +176,21 @@ static bool has_name(const struct shape *shape, const char *name)
     return false;
 }
 
-/* The writer's field for one of ours, -1 if none; by name, by our aliases, by the writer's. A field that is
- * another one of ours by its name is not given away under an alias. */
-static int find_field(const struct schema_type *t, const struct shape *shape, const struct shape_field *f,
-                      const bool *used)
+/* The writer's field for one of ours, -1 if none; by name, by our aliases, by the writer's. A field
+ * that is another one of ours by its name is not given away under an alias. */
+static int find_field(const struct schema_type *t, const struct shape *shape,
+                      const struct shape_field *f, const bool *used)
 {
     for (size_t i = 0; i < t->count; i++)
         if (strcmp(t->fields[i].name, f->name) == 0)
             return (int)i;
     for (size_t i = 0; i < t->count; i++)
-        if (!used[i] && listed(f->aliases, t->fields[i].name) && !has_name(shape, t->fields[i].name))
+        if (!used[i] && listed(f->aliases, t->fields[i].name) &&
+            !has_name(shape, t->fields[i].name))
             return (int)i;
     for (size_t i = 0; i < t->count; i++)
-        if (!used[i] && listed(t->fields[i].aliases, f->name) && !has_name(shape, t->fields[i].name))
+        if (!used[i] && listed(t->fields[i].aliases, f->name) &&
+            !has_name(shape, t->fields[i].name))
             return (int)i;
     return -1;
 }
@@ -196,7 +205,8 @@ static const struct shape_field **match_fields(struct build *b, const struct sch
         const struct shape_field *f = &shape->fields[i];
         int at = find_field(t, shape, f, used);
         if (at < 0 && f->required)
-            refuse(b, add_path(b, path, f->name), "the schema does not have it, and it has no default");
+            refuse(b, add_path(b, path, f->name),
+                   "the schema does not have it, and it has no default");
         if (at < 0)
             continue;
         matches[at] = f;
@@ -206,8 +216,8 @@ static const struct shape_field **match_fields(struct build *b, const struct sch
 }
 
 /* A record's fields; returns the bytes that they take at least. `shape` NULL: all are skipped. */
-static size_t compile_fields(struct build *b, const struct schema_type *t, const struct shape *shape,
-                             uint32_t path)
+static size_t compile_fields(struct build *b, const struct schema_type *t,
+                             const struct shape *shape, uint32_t path)
 {
     const struct shape_field **matches = shape ? match_fields(b, t, shape, path) : NULL;
     size_t least = 0;
@@ -235,7 +245,9 @@ static size_t compile_json(struct build *b, const struct schema_type *t, struct 
         bool text = theirs->kind == SCHEMA_STRING ||
                     (theirs->kind == SCHEMA_BYTES && theirs->logical == SCHEMA_PLAIN);
         if (strcmp(t->fields[i].name, "json") == 0 && text) {
-            emit(b, (struct op){.code = OP_VALUE_JSON, .offset = (uint32_t)want.field->offset, .path = skip.path});
+            emit(b, (struct op){.code = OP_VALUE_JSON,
+                                .offset = (uint32_t)want.field->offset,
+                                .path = skip.path});
             found = true;
             least += 1;
         } else {
@@ -285,7 +297,8 @@ static size_t compile_items(struct build *b, const struct schema_type *t, struct
         least = 1;
     }
     least += compile(b, t->items, item);
-    if (op.code == OP_LIST && least == 0) /* a few bytes would make a hundred thousand of our structs */
+    if (op.code == OP_LIST &&
+        least == 0) /* a few bytes would make a hundred thousand of our structs */
         return refuse(b, want.path, "the items of this array take no bytes");
     emit(b, (struct op){.code = OP_NEXT, .next = at, .path = want.path});
     b->plan->ops[at].next = here(b);
@@ -320,7 +333,9 @@ static size_t compile_union(struct build *b, const struct schema_type *t, struct
 
 static uint8_t text_code(const struct schema_type *t, uint8_t code)
 {
-    return t->kind == SCHEMA_STRING || (t->kind == SCHEMA_BYTES && t->logical == SCHEMA_PLAIN) ? code : OP_DONE;
+    return t->kind == SCHEMA_STRING || (t->kind == SCHEMA_BYTES && t->logical == SCHEMA_PLAIN)
+               ? code
+               : OP_DONE;
 }
 
 /* How a number goes into a struct value. */
@@ -344,7 +359,8 @@ static uint8_t take_code(const struct schema_type *t, enum shape_kind kind)
         return t->kind == SCHEMA_ENUM ? OP_TEXT_SYMBOL : text_code(t, OP_TEXT);
     case SHAPE_TIME:
         if ((t->kind != SCHEMA_LONG && t->kind != SCHEMA_INT) || t->logical == SCHEMA_OTHER_TIME)
-            return OP_DONE; /* another unit read as ms would be wrong by a factor of 1,000 or more */
+            return OP_DONE; /* another unit read as ms would be wrong by a factor of 1,000 or more
+                             */
         return t->logical == SCHEMA_MICROS ? OP_TIME_MICROS : OP_TIME;
     case SHAPE_TRUTH:
         return t->kind == SCHEMA_BOOLEAN ? OP_TRUTH : OP_DONE;
@@ -369,13 +385,16 @@ static uint8_t take_code(const struct schema_type *t, enum shape_kind kind)
 static uint8_t skip_code(const struct schema_type *t)
 {
     static const uint8_t codes[] = {
-        [SCHEMA_BOOLEAN] = OP_SKIP_TRUTH, [SCHEMA_INT] = OP_SKIP_NUMBER,     [SCHEMA_LONG] = OP_SKIP_NUMBER,
-        [SCHEMA_FLOAT] = OP_SKIP_FIXED,   [SCHEMA_DOUBLE] = OP_SKIP_FIXED, [SCHEMA_BYTES] = OP_SKIP_BYTES,
-        [SCHEMA_STRING] = OP_SKIP_TEXT,   [SCHEMA_FIXED] = OP_SKIP_FIXED, [SCHEMA_ENUM] = OP_SKIP_ENUM};
+        [SCHEMA_BOOLEAN] = OP_SKIP_TRUTH, [SCHEMA_INT] = OP_SKIP_NUMBER,
+        [SCHEMA_LONG] = OP_SKIP_NUMBER,   [SCHEMA_FLOAT] = OP_SKIP_FIXED,
+        [SCHEMA_DOUBLE] = OP_SKIP_FIXED,  [SCHEMA_BYTES] = OP_SKIP_BYTES,
+        [SCHEMA_STRING] = OP_SKIP_TEXT,   [SCHEMA_FIXED] = OP_SKIP_FIXED,
+        [SCHEMA_ENUM] = OP_SKIP_ENUM};
     return codes[t->kind];
 }
 
-static const struct symbol *new_symbols(struct build *b, const struct schema_type *t, const struct shape_field *f)
+static const struct symbol *new_symbols(struct build *b, const struct schema_type *t,
+                                        const struct shape_field *f)
 {
     struct symbol *symbols = arena_zero(b->plan->arena, (t->count + 1) * sizeof *symbols);
     for (size_t i = 0; i < t->count; i++) {
@@ -388,17 +407,18 @@ static const struct symbol *new_symbols(struct build *b, const struct schema_typ
 
 static size_t compile_scalar(struct build *b, const struct schema_type *t, struct want want)
 {
-    static const uint8_t least[] = {
-        [SCHEMA_BOOLEAN] = 1, [SCHEMA_INT] = 1,   [SCHEMA_LONG] = 1,   [SCHEMA_FLOAT] = 4, [SCHEMA_DOUBLE] = 8,
-        [SCHEMA_BYTES] = 1,   [SCHEMA_STRING] = 1, [SCHEMA_FIXED] = 0, [SCHEMA_ENUM] = 1};
+    static const uint8_t least[] = {[SCHEMA_BOOLEAN] = 1, [SCHEMA_INT] = 1,    [SCHEMA_LONG] = 1,
+                                    [SCHEMA_FLOAT] = 4,   [SCHEMA_DOUBLE] = 8, [SCHEMA_BYTES] = 1,
+                                    [SCHEMA_STRING] = 1,  [SCHEMA_FIXED] = 0,  [SCHEMA_ENUM] = 1};
     if (t->kind == SCHEMA_NULL)
         return 0; /* takes no bytes and leaves the default in place */
     struct op op = {.code = skip_code(t),
                     .narrow = t->kind == SCHEMA_INT,
                     .scale = (int16_t)t->scale,
                     .precision = (int16_t)t->precision,
-                    .count = t->kind == SCHEMA_FLOAT || t->kind == SCHEMA_DOUBLE ? least[t->kind]
-                                                                                 : (uint32_t)t->count,
+                    .count = t->kind == SCHEMA_FLOAT || t->kind == SCHEMA_DOUBLE
+                                 ? least[t->kind]
+                                 : (uint32_t)t->count,
                     .path = want.path};
     if (want.what == FIELD) {
         op.code = take_code(t, want.field->kind);
@@ -421,7 +441,8 @@ static size_t compile(struct build *b, const struct schema_type *t, struct want 
         return 0;
     bool nests = t->kind == SCHEMA_RECORD || t->kind == SCHEMA_ARRAY || t->kind == SCHEMA_MAP;
     if (++b->visits > VISITS_MAX)
-        return refuse(b, want.path, "the schema has more than %d types, counted where used", VISITS_MAX);
+        return refuse(b, want.path, "the schema has more than %d types, counted where used",
+                      VISITS_MAX);
     if (nests && b->depth == PLAN_DEPTH_MAX)
         return refuse(b, want.path, "the schema is deeper than %d", PLAN_DEPTH_MAX);
     b->depth += nests;
@@ -438,7 +459,8 @@ static size_t compile(struct build *b, const struct schema_type *t, struct want 
     return least;
 }
 
-static const struct shape *find_shape(const struct schema_type *t, const struct shape *const *shapes)
+static const struct shape *find_shape(const struct schema_type *t,
+                                      const struct shape *const *shapes)
 {
     for (size_t i = 0; shapes[i]; i++)
         if (strcmp(shapes[i]->name, schema_last_part(t->name)) == 0)
@@ -450,7 +472,8 @@ static const struct shape *find_shape(const struct schema_type *t, const struct 
     return NULL;
 }
 
-static bool build_plan(struct build *b, const char *json, size_t n, const struct shape *const *shapes)
+static bool build_plan(struct build *b, const char *json, size_t n,
+                       const struct shape *const *shapes)
 {
     struct plan *p = b->plan;
     const struct schema_type *t = schema_read(b->scratch, json, n, b->err);
@@ -460,7 +483,8 @@ static bool build_plan(struct build *b, const char *json, size_t n, const struct
         return err_set(b->err, ERR_DATA, "schema: is %.300s, not a record", t->label);
     p->shape = find_shape(t, shapes);
     if (!p->shape)
-        return err_set(b->err, ERR_DATA, "schema: record %.300s is none that is known here", t->name);
+        return err_set(b->err, ERR_DATA, "schema: record %.300s is none that is known here",
+                       t->name);
     uint32_t root = add_path(b, 0, "");
     p->image = new_image(b, p->shape);
     b->depth = 1;
@@ -469,7 +493,8 @@ static bool build_plan(struct build *b, const char *json, size_t n, const struct
     return !b->bad;
 }
 
-struct plan *plan_new(const char *json, size_t n, const struct shape *const *shapes, struct err *err)
+struct plan *plan_new(const char *json, size_t n, const struct shape *const *shapes,
+                      struct err *err)
 {
     struct plan *p = calloc(1, sizeof *p);
     if (!p)
@@ -513,7 +538,8 @@ const char *plan_path(const struct plan *p, uint32_t path, char out[PLAN_PATH_CH
     out[0] = 0;
     while (n > 0 && length < PLAN_PATH_CHARS - 1) {
         const char *name = p->paths[chain[--n]].name;
-        int more = snprintf(out + length, PLAN_PATH_CHARS - length, "%s%s", length > 0 ? "." : "", name);
+        int more =
+            snprintf(out + length, PLAN_PATH_CHARS - length, "%s%s", length > 0 ? "." : "", name);
         length += (size_t)more;
     }
     return out;

@@ -1,15 +1,16 @@
 /* plan - how records of one writer's Avro schema are read into one of our C structs.
  *
- * A *shape* says what we want: a table of named fields with the place of each in a struct. plan_new()
- * matches a writer's schema with a shape once; reader_read() then walks each record once, checking every
- * byte and taking our fields out.
+ * A *shape* says what we want: a table of named fields with the place of each in a struct.
+ * plan_new() matches a writer's schema with a shape once; reader_read() then walks each record
+ * once, checking every byte and taking our fields out.
  *
- * Matching (wire contract section 1): by name, then by the shape's aliases, then by the writer's aliases;
- * order does not matter; a writer's extra field is skipped, a missing one takes the shape's default or, when
- * it is required, makes the schema unsupported. Avro's promotions hold (int, long, float, double; string,
- * bytes; a union against a plain type and the other way round; an enum by symbol). Logical types are read from
- * the schema's JSON (avro-c drops them): timestamp-millis, timestamp-micros, decimal (on bytes and fixed; no
- * scale is 0), uuid. A plan is constant after plan_new() and may be shared by threads.
+ * Matching (wire contract section 1): by name, then by the shape's aliases, then by the writer's
+ * aliases; order does not matter; a writer's extra field is skipped, a missing one takes the
+ * shape's default or, when it is required, makes the schema unsupported. Avro's promotions hold
+ * (int, long, float, double; string, bytes; a union against a plain type and the other way round;
+ * an enum by symbol). Logical types are read from the schema's JSON (avro-c drops them):
+ * timestamp-millis, timestamp-micros, decimal (on bytes and fixed; no scale is 0), uuid. A plan is
+ * constant after plan_new() and may be shared by threads.
  */
 #pragma once
 
@@ -19,13 +20,18 @@
 #include "base/value.h"
 
 enum shape_kind {
-    SHAPE_TEXT,    /* struct text: string or bytes (or enum: its symbol); null and missing: p = NULL, or the default */
-    SHAPE_TIME,    /* int64_t ms: timestamp-millis, -micros (cut towards the past), bare long/int: ms; INSTANT_NONE */
-    SHAPE_TRUTH,   /* int8_t: 0, 1, -1 absent */
-    SHAPE_ENUM,    /* struct symbol: an enum, or a string with its name; missing or null: the default */
-    SHAPE_DECIMAL, /* struct value: DECIMAL, WIDE, INTEGER (from int/long), ABSENT; a float is no match */
+    SHAPE_TEXT,  /* struct text: string or bytes (or enum: its symbol); null and missing: p = NULL,
+                    or the default */
+    SHAPE_TIME,  /* int64_t ms: timestamp-millis, -micros (cut towards the past), bare long/int: ms;
+                    INSTANT_NONE */
+    SHAPE_TRUTH, /* int8_t: 0, 1, -1 absent */
+    SHAPE_ENUM,  /* struct symbol: an enum, or a string with its name; missing or null: the default
+                  */
+    SHAPE_DECIMAL, /* struct value: DECIMAL, WIDE, INTEGER (from int/long), ABSENT; a float is no
+                      match */
     SHAPE_NUMBER,  /* struct value: the same or REAL */
-    SHAPE_VALUE,   /* struct value: a union of string, int/long, float/double, boolean, decimal, record Json */
+    SHAPE_VALUE,   /* struct value: a union of string, int/long, float/double, boolean, decimal,
+                      record Json */
     SHAPE_RECORD,  /* struct ... *: NULL when null or missing */
     SHAPE_ARRAY    /* struct list of records: empty when null or missing */
 };
@@ -58,10 +64,11 @@ enum {
 
 struct plan;
 
-/* `json` is the registry's schema text. The first of `shapes` (NULL-terminated) whose name is the last part of
- * the writer's record name (or of one of its aliases) is taken. ERR_DATA: the schema is unsupported; the
- * text names the field and both types, or what is wrong with the schema. */
-struct plan *plan_new(const char *json, size_t n, const struct shape *const *shapes, struct err *err);
+/* `json` is the registry's schema text. The first of `shapes` (NULL-terminated) whose name is the
+ * last part of the writer's record name (or of one of its aliases) is taken. ERR_DATA: the schema
+ * is unsupported; the text names the field and both types, or what is wrong with the schema. */
+struct plan *plan_new(const char *json, size_t n, const struct shape *const *shapes,
+                      struct err *err);
 void plan_free(struct plan *p);
 
 const struct shape *plan_shape(const struct plan *p);

@@ -1,8 +1,10 @@
-/* plan_ops - what a plan is made of: shared by plan.c, which compiles, and reader.c, which runs. Nobody else.
+/* plan_ops - what a plan is made of: shared by plan.c, which compiles, and reader.c, which runs.
+ * Nobody else.
  *
- * A program without calls: a record's fields stand one after another, branches of a union are jumped into and
- * end at the same place, the body of an array stands behind it and ends with OP_NEXT. Every type of the
- * writer's is passed, so a run that reaches OP_DONE at the last byte has proved the whole record.
+ * A program without calls: a record's fields stand one after another, branches of a union are
+ * jumped into and end at the same place, the body of an array stands behind it and ends with
+ * OP_NEXT. Every type of the writer's is passed, so a run that reaches OP_DONE at the last byte has
+ * proved the whole record.
  */
 #pragma once
 

@@ -198,7 +198,8 @@ static const struct op *set_decimal(struct walk *w, const struct op *op, struct 
 {
     struct value *v = value(w, op, VALUE_DECIMAL);
     if (!decimal_from_be(bytes.p, bytes.n, op->scale, &v->decimal) ||
-        (op->precision > 0 && decimal_whole_digits((struct decimal){v->decimal.unscaled, 0}) > op->precision))
+        (op->precision > 0 &&
+         decimal_whole_digits((struct decimal){v->decimal.unscaled, 0}) > op->precision))
         v->kind = VALUE_WIDE;
     return op + 1;
 }
@@ -230,7 +231,8 @@ static void pop(struct walk *w)
     w->record = (--w->top)->outer;
 }
 
-/* Room for `more` items; what was read stays in place or is copied, at most twice as much in all. */
+/* Room for `more` items; what was read stays in place or is copied, at most twice as much in all.
+ */
 static void grow_list(struct walk *w, struct frame *f, size_t more)
 {
     size_t bytes = f->op->image->bytes, count = f->list->count;
@@ -255,13 +257,15 @@ static bool take_block(struct walk *w, const struct op *op, struct frame *f)
         if (!take_long(w, op, &bytes))
             return false;
         if (bytes < 0 || (uint64_t)bytes > left(w))
-            return malformed(w, op, "a block of %lld bytes, but %zu are left", (long long)bytes, left(w));
+            return malformed(w, op, "a block of %lld bytes, but %zu are left", (long long)bytes,
+                             left(w));
         f->block_end = w->p + bytes;
     }
     if (f->left > w->items_left)
         return malformed(w, op, "more than %d items", PLAN_ITEMS_MAX);
     if (op->count > 0 && f->left > left(w) / op->count)
-        return malformed(w, op, "%llu items, but %zu bytes are left", (unsigned long long)f->left, left(w));
+        return malformed(w, op, "%llu items, but %zu bytes are left", (unsigned long long)f->left,
+                         left(w));
     w->items_left -= f->left;
     if (f->list && f->left > 0)
         grow_list(w, f, f->left);
@@ -270,7 +274,8 @@ static bool take_block(struct walk *w, const struct op *op, struct frame *f)
 
 static bool is_block_over(struct walk *w, const struct op *op, const struct frame *f)
 {
-    return !f->block_end || f->block_end == w->p || malformed(w, op, "a block that is not as long as it says");
+    return !f->block_end || f->block_end == w->p ||
+           malformed(w, op, "a block that is not as long as it says");
 }
 
 /* Begins the next item, a block before it where one is due, or ends the array. NULL: malformed. */
@@ -348,43 +353,44 @@ static const struct op *jump(struct walk *w, const struct op *op)
 
 static const struct op *done(struct walk *w, const struct op *op)
 {
-    w->sound = w->p == w->end || malformed(w, op, "%zu bytes are left over behind the record", left(w));
+    w->sound =
+        w->p == w->end || malformed(w, op, "%zu bytes are left over behind the record", left(w));
     return NULL;
 }
 
-static const struct op *(*const steps[])(struct walk *w, const struct op *op) = {
-    [OP_DONE] = done,
-    [OP_JUMP] = jump,
-    [OP_UNION] = branch,
-    [OP_RECORD] = new_record,
-    [OP_RECORD_END] = record_end,
-    [OP_LIST] = list,
-    [OP_ITEMS] = items,
-    [OP_NEXT] = next,
-    [OP_SKIP_NUMBER] = skip_number,
-    [OP_SKIP_TEXT] = skip_text,
-    [OP_SKIP_BYTES] = skip_bytes,
-    [OP_SKIP_FIXED] = skip_fixed,
-    [OP_SKIP_TRUTH] = skip_truth,
-    [OP_SKIP_ENUM] = skip_enum,
-    [OP_TEXT] = text,
-    [OP_TEXT_SYMBOL] = text_symbol,
-    [OP_TIME] = time_ms,
-    [OP_TIME_MICROS] = time_micros,
-    [OP_TRUTH] = truth,
-    [OP_SYMBOL] = symbol,
-    [OP_SYMBOL_NAME] = symbol_name,
-    [OP_VALUE_TEXT] = value_text,
-    [OP_VALUE_JSON] = value_json,
-    [OP_VALUE_INTEGER] = value_integer,
-    [OP_VALUE_FLOAT] = value_float,
-    [OP_VALUE_DOUBLE] = value_double,
-    [OP_VALUE_TRUTH] = value_truth,
-    [OP_VALUE_DECIMAL] = value_decimal,
-    [OP_VALUE_FIXED] = value_fixed};
+static const struct op *(*const steps[])(struct walk *w,
+                                         const struct op *op) = {[OP_DONE] = done,
+                                                                 [OP_JUMP] = jump,
+                                                                 [OP_UNION] = branch,
+                                                                 [OP_RECORD] = new_record,
+                                                                 [OP_RECORD_END] = record_end,
+                                                                 [OP_LIST] = list,
+                                                                 [OP_ITEMS] = items,
+                                                                 [OP_NEXT] = next,
+                                                                 [OP_SKIP_NUMBER] = skip_number,
+                                                                 [OP_SKIP_TEXT] = skip_text,
+                                                                 [OP_SKIP_BYTES] = skip_bytes,
+                                                                 [OP_SKIP_FIXED] = skip_fixed,
+                                                                 [OP_SKIP_TRUTH] = skip_truth,
+                                                                 [OP_SKIP_ENUM] = skip_enum,
+                                                                 [OP_TEXT] = text,
+                                                                 [OP_TEXT_SYMBOL] = text_symbol,
+                                                                 [OP_TIME] = time_ms,
+                                                                 [OP_TIME_MICROS] = time_micros,
+                                                                 [OP_TRUTH] = truth,
+                                                                 [OP_SYMBOL] = symbol,
+                                                                 [OP_SYMBOL_NAME] = symbol_name,
+                                                                 [OP_VALUE_TEXT] = value_text,
+                                                                 [OP_VALUE_JSON] = value_json,
+                                                                 [OP_VALUE_INTEGER] = value_integer,
+                                                                 [OP_VALUE_FLOAT] = value_float,
+                                                                 [OP_VALUE_DOUBLE] = value_double,
+                                                                 [OP_VALUE_TRUTH] = value_truth,
+                                                                 [OP_VALUE_DECIMAL] = value_decimal,
+                                                                 [OP_VALUE_FIXED] = value_fixed};
 
-bool reader_read(const struct plan *plan, const void *bytes, size_t n, struct arena *a, void *record,
-                 struct err *err)
+bool reader_read(const struct plan *plan, const void *bytes, size_t n, struct arena *a,
+                 void *record, struct err *err)
 {
     struct walk w; /* the frames are set when they are pushed */
     w.p = bytes;

@@ -1,4 +1,5 @@
-/* reader_walk - what a run over a record holds, and how each kind of bytes is taken from it: reader.c's own.
+/* reader_walk - what a run over a record holds, and how each kind of bytes is taken from it:
+ * reader.c's own.
  *
  * Every take_...() checks before it moves; false: the record is malformed and w->err says how.
  */
@@ -26,7 +27,7 @@ struct walk {
     struct arena *arena;
     struct err *err;
     uint64_t items_left;
-    bool sound; /* the last step was reached and found nothing behind it */
+    bool sound;               /* the last step was reached and found nothing behind it */
     const struct op *text_op; /* the first bad text: malformed counts more, so the walk goes on */
     struct text bad_text;
     struct frame frames[PLAN_DEPTH_MAX + 1];
@@ -73,13 +74,15 @@ static inline bool take_integer(struct walk *w, const struct op *op, int64_t *v)
 }
 
 /* A union's branch, an enum's symbol: 0 to count - 1. */
-static inline bool take_index(struct walk *w, const struct op *op, const char *what, uint32_t *index)
+static inline bool take_index(struct walk *w, const struct op *op, const char *what,
+                              uint32_t *index)
 {
     int64_t v;
     if (!take_long(w, op, &v))
         return false;
     if (v < 0 || v >= (int64_t)op->count)
-        return malformed(w, op, "%s %lld is not in 0 to %lld", what, (long long)v, (long long)op->count - 1);
+        return malformed(w, op, "%s %lld is not in 0 to %lld", what, (long long)v,
+                         (long long)op->count - 1);
     *index = (uint32_t)v;
     return true;
 }
@@ -105,7 +108,8 @@ static inline bool take_bytes(struct walk *w, const struct op *op, struct text *
     return take_fixed(w, op, (size_t)n, t);
 }
 
-/* High bit set: some byte is not in 1 to 127. A borrow may spoil the bytes above a zero, never hide it. */
+/* High bit set: some byte is not in 1 to 127. A borrow may spoil the bytes above a zero, never hide
+ * it. */
 static inline uint64_t not_plain(const unsigned char *p)
 {
     uint64_t v;
@@ -113,8 +117,8 @@ static inline uint64_t not_plain(const unsigned char *p)
     return (v | (v - 0x0101010101010101ULL)) & 0x8080808080808080ULL;
 }
 
-/* ASCII without NUL, the usual case, eight bytes a step; the last step may overlap the one before it, and
- * for a short text it may look at the bytes behind it, as far as the record reaches. */
+/* ASCII without NUL, the usual case, eight bytes a step; the last step may overlap the one before
+ * it, and for a short text it may look at the bytes behind it, as far as the record reaches. */
 static inline bool is_plain(const struct walk *w, struct text t)
 {
     const unsigned char *p = (const unsigned char *)t.p, *stop = p + t.n;

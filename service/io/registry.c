@@ -31,11 +31,12 @@ struct entry {
     struct registry_schema *schema; /* NULL until found; then nothing changes any more */
     int64_t wanted_until;           /* somebody waits */
     int64_t ask_at;
-    int64_t first_unknown; /* since when the registry says, without a break, that there is no such id */
+    int64_t
+        first_unknown; /* since when the registry says, without a break, that there is no such id */
     int64_t unknown_until; /* it has said so for long enough */
-    int pause_ms;
-    uint64_t answers; /* so far, to see a fresh one */
-    struct err why;   /* of the last "unknown" */
+    int pause_ms;          /* before it is asked again */
+    uint64_t answers;      /* so far, to see a fresh one */
+    struct err why;        /* of the last one that was no schema */
     UT_hash_handle hh;
 };
 
@@ -48,10 +49,10 @@ struct registry {
     pthread_cond_t work, answered;
     struct entry *entries;
     bool quit;
-    int64_t away_until; /* nobody is asked before */
-    int away_pause_ms;  /* 0: not away */
-    uint64_t aways;
-    struct err away_why;
+    int64_t silent_until; /* it does not answer at all: nothing is asked before */
+    int silent_pause_ms;  /* 0: it does */
+    uint64_t silences;    /* so far */
+    struct err silent_why;
 
     pthread_t thread;
     struct fetch *fetch; /* the thread's */
@@ -61,13 +62,15 @@ struct registry {
     atomic_uint_fast64_t retries;
 };
 
-/* --- waiting ----------------------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------------------- */
 
 /* Twice the last pause, and a random part of it taken off, so that instances do not ask in step. */
 static int next_pause(int *pause_ms)
 {
     uint16_t random = 0;
-    *pause_ms = *pause_ms == 0 ? PAUSE_MIN_MS : 2 * *pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : 2 * *pause_ms;
+    *pause_ms = *pause_ms == 0                 ? PAUSE_MIN_MS
+                : 2 * *pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS
+                                               : 2 * *pause_ms;
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
         random = 0;
     return *pause_ms - *pause_ms / 4 * random / UINT16_MAX;
@@ -79,7 +82,7 @@ static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t tick
     pthread_cond_timedwait(cond, lock, &at);
 }
 
-/* --- entries ----------------------------------------------------------------------------------------- */
+/* --- entries -------------------------------------------------------------------------------- */
 
 static void schema_free(struct registry_schema *s)
 {
@@ -123,9 +126,10 @@ static struct entry *entry_of(struct registry *r, uint32_t id, int64_t now)
     return e;
 }
 
-/* --- the fetching thread ----------------------------------------------------------------------------- */
+/* --- the fetching thread -------------------------------------------------------------------- */
 
-/* The entry that has waited longest; NULL: none is due, and *next says when one will be (INT64_MAX: not known). */
+/* The entry that has waited longest; NULL: none is due, and *next says when one will be (INT64_MAX:
+ * not known). */
 static struct entry *find_due(const struct registry *r, int64_t now, int64_t *next)
 {
     struct entry *due = NULL;
@@ -133,7 +137,7 @@ static struct entry *find_due(const struct registry *r, int64_t now, int64_t *ne
     for (struct entry *e = r->entries; e; e = e->hh.next) {
         if (e->schema || e->wanted_until <= now || e->unknown_until > now)
             continue;
-        int64_t at = e->ask_at > r->away_until ? e->ask_at : r->away_until;
+        int64_t at = e->ask_at > r->silent_until ? e->ask_at : r->silent_until;
         if (at < *next)
             *next = at;
         if (at <= now && (!due || e->ask_at < due->ask_at))
@@ -142,7 +146,8 @@ static struct entry *find_due(const struct registry *r, int64_t now, int64_t *ne
     return due;
 }
 
-static struct registry_schema *schema_new(const struct registry *r, uint32_t id, const struct registry_parsed *p)
+static struct registry_schema *schema_new(const struct registry *r, uint32_t id,
+                                          const struct registry_parsed *p)
 {
     struct registry_schema *s = calloc(1, sizeof *s);
     if (!s)
@@ -163,6 +168,8 @@ static struct registry_parsed ask(struct registry *r, uint32_t id, struct regist
     buf_printf(&url, "%s/schemas/ids/%u", r->url, id);
     if (fetch_run(r->fetch, buf_text(&url), accepted, NULL, NULL, &answer, &p.why))
         p = registry_answer_schema(&answer);
+    else
+        p.why.code = (int)answer.status; /* 0: silence */
     fetch_answer_fini(&answer);
     buf_fini(&url);
     bool is_schema = p.kind == REGISTRY_ANSWER_SCHEMA || p.kind == REGISTRY_ANSWER_UNSUPPORTED;
@@ -171,51 +178,64 @@ static struct registry_parsed ask(struct registry *r, uint32_t id, struct regist
     return p;
 }
 
-static void note_away(struct registry *r, const struct err *why, int64_t now)
+static void note_silence(struct registry *r, const struct err *why, int64_t now)
 {
-    r->aways++;
-    r->away_until = now + next_pause(&r->away_pause_ms);
-    r->away_why = *why;
-    /* A registry that was away may have come back empty: what it did not know before says nothing. */
+    r->silences++;
+    r->silent_until = now + next_pause(&r->silent_pause_ms);
+    r->silent_why = *why;
+    /* It may come back empty: what it did not know before says nothing. */
     for (struct entry *e = r->entries; e; e = e->hh.next)
         if (e->unknown_until <= now)
             e->first_unknown = 0;
 }
 
-static void note_unknown(const struct registry *r, struct entry *e, const struct err *why, int64_t now)
+static void note_unknown(const struct registry *r, struct entry *e, int64_t now)
 {
-    e->why = *why;
     if (e->first_unknown == 0)
         e->first_unknown = now;
     int64_t end = e->first_unknown + r->unknown_wait_ms;
-    e->ask_at = now + next_pause(&e->pause_ms);
     if (now >= end)
         e->unknown_until = now + UNKNOWN_KEPT_MS;
     else if (e->ask_at > end)
         e->ask_at = end; /* the last question is asked when the time is up */
 }
 
-static void note(struct registry *r, uint32_t id, const struct registry_parsed *p, struct registry_schema *schema)
+/* Takes `schema`, which may be NULL. */
+static void note_answer(const struct registry *r, struct entry *e, const struct registry_parsed *p,
+                        struct registry_schema *schema, int64_t now)
+{
+    e->answers++;
+    e->schema = schema;
+    e->why = p->why;
+    e->ask_at =
+        now +
+        next_pause(&e->pause_ms); /* also while there is silence, so that others get their turn */
+    if (p->kind == REGISTRY_ANSWER_AWAY)
+        e->first_unknown = 0;
+    else if (!schema)
+        note_unknown(r, e, now);
+}
+
+/* An unusable answer with a status may be about this one id: it must not hold up the others, as
+ * silence does. */
+static void note(struct registry *r, uint32_t id, const struct registry_parsed *p,
+                 struct registry_schema *schema)
 {
     int64_t now = instant_ticks();
-    struct entry *e = entry_of(r, id, now); /* it may have been dropped while the registry was asked */
+    struct entry *e =
+        entry_of(r, id, now); /* it may have been dropped while the registry was asked */
     bool away = p->kind == REGISTRY_ANSWER_AWAY;
     atomic_store(&r->up, !away);
-    if (away) {
+    if (away)
         atomic_fetch_add(&r->retries, 1);
-        note_away(r, &p->why, now);
-    } else {
-        r->away_pause_ms = 0;
-        r->away_until = 0;
-    }
-    if (!away && e) {
-        e->answers++;
-        e->schema = schema;
-        if (!schema)
-            note_unknown(r, e, &p->why, now);
-    } else {
+    if (away && p->why.code == 0)
+        note_silence(r, &p->why, now);
+    else
+        r->silent_until = r->silent_pause_ms = 0;
+    if (e)
+        note_answer(r, e, p, schema, now);
+    else
         schema_free(schema);
-    }
     pthread_cond_broadcast(&r->answered);
 }
 
@@ -244,13 +264,15 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* --- looking up -------------------------------------------------------------------------------------- */
+/* --- looking up ----------------------------------------------------------------------------- */
 
-/* What the registry did not know long ago is asked anew, and has the whole time again to become known. */
+/* What the registry did not know long ago is asked anew, and has the whole time again to become
+ * known. */
 static void forget_old(const struct registry *r, struct entry *e, int64_t now)
 {
     bool kept = e->unknown_until > now;
-    bool stale = e->first_unknown > 0 && now - e->first_unknown > (int64_t)r->unknown_wait_ms + UNKNOWN_KEPT_MS;
+    bool stale = e->first_unknown > 0 &&
+                 now - e->first_unknown > (int64_t)r->unknown_wait_ms + UNKNOWN_KEPT_MS;
     if (!kept && (e->unknown_until > 0 || stale)) {
         e->first_unknown = e->unknown_until = 0;
         e->pause_ms = 0;
@@ -270,19 +292,21 @@ static enum registry_answer answer_of(const struct registry *r, const struct ent
         *schema = e->schema;
         return REGISTRY_FOUND;
     }
-    if (e->unknown_until > now || (e->first_unknown > 0 && r->away_pause_ms == 0)) {
+    if (e->unknown_until > now) {
         *why = e->why;
-        return e->unknown_until > now ? REGISTRY_UNKNOWN : REGISTRY_NOT_YET;
+        return REGISTRY_UNKNOWN;
     }
-    if (r->away_pause_ms > 0)
-        *why = r->away_why;
+    if (r->silent_pause_ms > 0)
+        *why = r->silent_why;
+    else if (e->answers > 0)
+        *why = e->why;
     else
         err_set(why, ERR_RETRY, "no answer yet");
-    return REGISTRY_AWAY;
+    return r->silent_pause_ms == 0 && e->first_unknown > 0 ? REGISTRY_NOT_YET : REGISTRY_AWAY;
 }
 
-enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms, const struct registry_schema **schema,
-                                   struct err *why)
+enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms,
+                                   const struct registry_schema **schema, struct err *why)
 {
     pthread_mutex_lock(&r->lock);
     int64_t now = instant_ticks(), end = now + wait_ms;
@@ -297,8 +321,9 @@ enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms, 
         e->wanted_until = now + (wait_ms > WANTED_MS ? wait_ms : WANTED_MS);
         pthread_cond_signal(&r->work);
     }
-    uint64_t answers = e->answers, aways = r->aways;
-    while (!is_settled(e, now) && e->answers == answers && r->aways == aways && now < end && !stop_asked()) {
+    uint64_t answers = e->answers, silences = r->silences;
+    while (!is_settled(e, now) && e->answers == answers && r->silences == silences && now < end &&
+           !stop_asked()) {
         wait_until(&r->answered, &r->lock, end < now + STOP_LOOK_MS ? end : now + STOP_LOOK_MS);
         now = instant_ticks();
     }
@@ -307,10 +332,11 @@ enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms, 
     return answer;
 }
 
-/* --- subjects ---------------------------------------------------------------------------------------- */
+/* --- subjects ------------------------------------------------------------------------------- */
 
 /* POST of {"schema": "..."}. */
-static struct registry_parsed post(struct registry *r, const char *subject, const char *more, const char *schema)
+static struct registry_parsed post(struct registry *r, const char *subject, const char *more,
+                                   const char *schema)
 {
     struct buf url = {0};
     struct fetch_answer answer;
@@ -334,14 +360,21 @@ static struct registry_parsed post(struct registry *r, const char *subject, cons
     return p;
 }
 
-bool registry_subject(struct registry *r, const char *subject, const char *schema, bool may_register, int32_t *id,
-                      struct err *err)
+bool registry_subject(struct registry *r, const char *subject, const char *schema,
+                      bool may_register, int32_t *id, struct err *err)
 {
     pthread_mutex_lock(&r->subject_lock);
     struct registry_parsed p = post(r, subject, "", schema);
     bool absent = p.kind == REGISTRY_ANSWER_UNKNOWN;
     if (absent && may_register)
         p = post(r, subject, "/versions", schema);
+    if (absent && p.kind == REGISTRY_ANSWER_REFUSED) {
+        /* Two processes that start at once may both find it absent, and Apicurio refuses the slower
+         * one (409). */
+        struct registry_parsed again = post(r, subject, "", schema);
+        if (again.kind == REGISTRY_ANSWER_ID)
+            p = again;
+    }
     pthread_mutex_unlock(&r->subject_lock);
     *id = p.id;
     *err = p.why;
@@ -350,9 +383,13 @@ bool registry_subject(struct registry *r, const char *subject, const char *schem
         return true;
     case REGISTRY_ANSWER_UNKNOWN:
         err->kind = ERR_FATAL;
-        return may_register ? err_wrap(err, "the registry does not register a schema under %s", subject)
-                            : err_wrap(err, "subject %s lacks this program's schema and registry.register is false; "
-                                            "register it, the registry says", subject);
+        return may_register
+                   ? err_wrap(err, "the registry does not register a schema under %s", subject)
+                   : err_wrap(
+                         err,
+                         "subject %s lacks this program's schema and registry.register is false; "
+                         "register it, or set registry.register=true",
+                         subject);
     case REGISTRY_ANSWER_REFUSED:
         return err_wrap(err, "the registry refuses the schema of subject %s", subject);
     default:
@@ -360,7 +397,7 @@ bool registry_subject(struct registry *r, const char *subject, const char *schem
     }
 }
 
-/* --- life -------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void init_locks(struct registry *r)
 {

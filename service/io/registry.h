@@ -1,9 +1,10 @@
-/* registry - schemas by id from a Confluent-compatible registry, cached; subjects looked up and registered.
+/* registry - schemas by id from a Confluent-compatible registry, cached; subjects registered.
  *
- * A thread of its own fetches (libcurl), so that no caller waits longer than it asks to. Any thread may call.
- * What was found is immutable and lives as long as the registry: ids are a few, and past REGISTRY_ENTRIES_MAX another one
- * is answered as away (they are chosen by writers, memory is not). An id that the registry does not know is asked for again in
- * the background while somebody waits for it; after UNKNOWN it is kept for 60 s, then it has the whole time again.
+ * A thread of its own fetches (libcurl), so that no caller waits longer than it asks to. Any thread
+ * may call. What was found is immutable and lives as long as the registry: ids are a few, and past
+ * REGISTRY_ENTRIES_MAX another one is answered as away (they are chosen by writers, memory is not).
+ * An id that the registry does not know is asked for again in the background while somebody waits
+ * for it; after UNKNOWN it is kept for 60 s, then it has the whole time again.
  */
 #pragma once
 
@@ -16,7 +17,7 @@
 enum { REGISTRY_ENTRIES_MAX = 10000 };
 
 struct registry_options {
-    const char *url; /* up to and without "/schemas/..." */
+    const char *url;             /* up to and without "/schemas/..." */
     const char *user, *password; /* NULL: none */
     int unknown_wait_ms;         /* registry.unknown-wait */
     const struct shape *const *shapes;
@@ -31,9 +32,9 @@ struct registry_schema {
 
 enum registry_answer {
     REGISTRY_FOUND,   /* *schema is set */
-    REGISTRY_UNKNOWN, /* 404 with an error_code for unknown_wait_ms: the record is a dead letter (kept 60 s) */
+    REGISTRY_UNKNOWN, /* 404 with an error_code for unknown_wait_ms: the record is a dead letter */
     REGISTRY_NOT_YET, /* the same answer, but not for so long: wait */
-    REGISTRY_AWAY     /* no usable answer yet: wait; `why` says what was seen, with the HTTP status */
+    REGISTRY_AWAY     /* no usable answer yet: wait; `why` says what was seen, with HTTP status */
 };
 
 struct registry;
@@ -42,14 +43,14 @@ struct registry *registry_new(const struct registry_options *options, struct err
 void registry_free(struct registry *r);
 
 /* Waits at most wait_ms (0: not at all) for an answer that is not cached. */
-enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms, const struct registry_schema **schema,
-                                   struct err *why);
+enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms,
+                                   const struct registry_schema **schema, struct err *why);
 
-/* The id under which `schema` stands in `subject`: looked up, then registered if absent and `may_register`. Blocks up to some
- * seconds; only at start. ERR_RETRY: away. ERR_FATAL: refused, or absent and not to be registered; the text
- * has the registry's answer. */
-bool registry_subject(struct registry *r, const char *subject, const char *schema, bool may_register, int32_t *id,
-                      struct err *err) MUST_CHECK;
+/* The id under which `schema` stands in `subject`: looked up, then registered if absent and
+ * `may_register`. Blocks up to some seconds; only at start. ERR_RETRY: away. ERR_FATAL: refused, or
+ * absent and not to be registered; the text has the registry's answer. */
+bool registry_subject(struct registry *r, const char *subject, const char *schema,
+                      bool may_register, int32_t *id, struct err *err) MUST_CHECK;
 
 /* For /metrics: answered last time it was asked; failed requests so far. */
 bool registry_up(const struct registry *r);

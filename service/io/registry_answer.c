@@ -11,35 +11,42 @@ static bool is_json(const char *type)
     return strcmp(type, "application/json") == 0 || (n > 5 && strcmp(type + n - 5, "+json") == 0);
 }
 
-/* The object in an answer, NULL if it has none; the caller drops it. Depth is limited by jansson. */
+/* The object in an answer, NULL if it has none; the caller drops it. jansson limits its depth. */
 static json_t *object_of(const struct fetch_answer *answer)
 {
-    json_t *root = is_json(answer->type)
-                       ? json_loadb(answer->body.data ? answer->body.data : "", answer->body.len, 0, NULL)
-                       : NULL;
+    json_t *root = is_json(answer->type) ? json_loadb(answer->body.data ? answer->body.data : "",
+                                                      answer->body.len, 0, NULL)
+                                         : NULL;
     if (json_is_object(root))
         return root;
     json_decref(root);
     return NULL;
 }
 
-/* "HTTP 409, error_code 40901: Schema being registered is incompatible": the registry's words, cut and escaped. */
-static void describe(const struct fetch_answer *answer, const json_t *object, char *out, size_t size)
+/* "HTTP 409, error_code 40901: Schema being registered is incompatible": the registry's words, cut
+ * and escaped. */
+static void describe(const struct fetch_answer *answer, const json_t *object, char *out,
+                     size_t size)
 {
     char quoted[TEXT_QUOTED];
-    const json_t *code = json_object_get(object, "error_code"), *message = json_object_get(object, "message");
+    const json_t *code = json_object_get(object, "error_code"),
+                 *message = json_object_get(object, "message");
     int n = snprintf(out, size, "HTTP %ld", answer->status);
     if (json_is_number(code))
         n += snprintf(out + n, size - (size_t)n, ", error_code %.0f", json_number_value(code));
     if (json_is_string(message))
-        n += snprintf(out + n, size - (size_t)n, ": %s",
-                      text_quote((struct text){json_string_value(message), json_string_length(message)}, quoted));
+        n += snprintf(
+            out + n, size - (size_t)n, ": %s",
+            text_quote((struct text){json_string_value(message), json_string_length(message)},
+                       quoted));
     if (!object && answer->status < 500)
         snprintf(out + n, size - (size_t)n, ", but %s",
-                 is_json(answer->type) ? "its body is no JSON object" : "it is not the registry's: another content type");
+                 is_json(answer->type) ? "its body is no JSON object"
+                                       : "it is not the registry's: another content type");
 }
 
-static struct registry_parsed away(const struct fetch_answer *answer, const json_t *object, const char *more)
+static struct registry_parsed away(const struct fetch_answer *answer, const json_t *object,
+                                   const char *more)
 {
     char text[900];
     struct registry_parsed p = {.kind = REGISTRY_ANSWER_AWAY};
@@ -51,7 +58,8 @@ static struct registry_parsed away(const struct fetch_answer *answer, const json
 
 static struct registry_parsed schema_of(const struct fetch_answer *answer, const json_t *object)
 {
-    const json_t *schema = json_object_get(object, "schema"), *type = json_object_get(object, "schemaType"),
+    const json_t *schema = json_object_get(object, "schema"),
+                 *type = json_object_get(object, "schemaType"),
                  *references = json_object_get(object, "references");
     struct registry_parsed p = {.kind = REGISTRY_ANSWER_UNSUPPORTED};
     char quoted[TEXT_QUOTED];
@@ -61,8 +69,10 @@ static struct registry_parsed schema_of(const struct fetch_answer *answer, const
         err_set(&p.why, ERR_DATA, "the schema is of type %s, not AVRO",
                 text_quote(text_of(json_string_value(type)), quoted));
     } else if (json_array_size(references) > 0) {
-        err_set(&p.why, ERR_DATA, "the schema has references to other schemas, which are not read: register it with all "
-                                  "its types inside");
+        err_set(
+            &p.why, ERR_DATA,
+            "the schema has references to other schemas, which are not read: register it with all "
+            "its types inside");
     } else {
         p.kind = REGISTRY_ANSWER_SCHEMA;
         p.text = strdup(json_string_value(schema));
@@ -72,7 +82,8 @@ static struct registry_parsed schema_of(const struct fetch_answer *answer, const
     return p;
 }
 
-/* 404, and it is the registry that says so: not a proxy in front of it, nor a server on the wrong path. */
+/* 404, and it is the registry that says so: not a proxy in front of it, nor a server on the wrong
+ * path. */
 static bool is_unknown(const struct fetch_answer *answer, const json_t *object)
 {
     return answer->status == 404 && json_is_number(json_object_get(object, "error_code"));
@@ -95,10 +106,11 @@ struct registry_parsed registry_answer_schema(const struct fetch_answer *answer)
     return p;
 }
 
-/* What another try may mend: a login that is being changed, too many requests, a server in trouble. */
+/* What another try may mend: a login that is being changed, too many requests, trouble. */
 static bool passes(long status)
 {
-    return status < 400 || status >= 500 || status == 401 || status == 403 || status == 408 || status == 429;
+    return status < 400 || status >= 500 || status == 401 || status == 403 || status == 408 ||
+           status == 429;
 }
 
 struct registry_parsed registry_answer_subject(const struct fetch_answer *answer)

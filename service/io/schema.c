@@ -17,8 +17,9 @@ struct reading {
     size_t named, seen, fields;
 };
 
-static const char *const kind_names[] = {"null",   "boolean", "int",  "long",  "float", "double", "bytes",
-                                         "string", "fixed",   "enum", "array", "map",   "record"};
+static const char *const kind_names[] = {"null",   "boolean", "int",    "long",  "float",
+                                         "double", "bytes",   "string", "fixed", "enum",
+                                         "array",  "map",     "record"};
 
 static struct schema_type *read_type(struct reading *r, json_t *json, const char *space);
 
@@ -67,7 +68,8 @@ static const char *const *read_strings(struct reading *r, json_t *array)
     const char **out = arena_zero(r->arena, (json_array_size(array) + 1) * sizeof *out);
     size_t i, n = 0;
     json_t *item;
-    json_array_foreach(array, i, item) {
+    json_array_foreach(array, i, item)
+    {
         if (json_is_string(item))
             out[n++] = copy(r, json_string_value(item));
     }
@@ -137,11 +139,13 @@ static struct schema_type *read_union(struct reading *r, json_t *json, const cha
     size_t i;
     json_t *item;
     bool sound = true;
-    json_array_foreach(json, i, item) {
+    json_array_foreach(json, i, item)
+    {
         branches[i] = read_type(r, item, space);
         sound = branches[i] != NULL;
         if (sound && (branches[i]->kind == SCHEMA_UNION || !add_once(seen, branches[i]->name, 0)))
-            sound = refuse(r, "union with two branches of the same type, or a union in it:", branches[i]->name);
+            sound = refuse(r, "union with two branches of the same type, or a union in it:",
+                           branches[i]->name);
         if (!sound)
             break;
     }
@@ -150,7 +154,8 @@ static struct schema_type *read_union(struct reading *r, json_t *json, const cha
     return sound ? t : NULL;
 }
 
-static struct schema_type *read_items(struct reading *r, json_t *json, enum schema_kind kind, const char *space)
+static struct schema_type *read_items(struct reading *r, json_t *json, enum schema_kind kind,
+                                      const char *space)
 {
     const char *key = kind == SCHEMA_ARRAY ? "items" : "values";
     struct schema_type *t = new_type(r, kind);
@@ -163,7 +168,8 @@ static struct schema_type *read_items(struct reading *r, json_t *json, enum sche
 }
 
 /* A type with a name of its own, entered under that name. */
-static struct schema_type *new_named(struct reading *r, json_t *json, enum schema_kind kind, const char *space)
+static struct schema_type *new_named(struct reading *r, json_t *json, enum schema_kind kind,
+                                     const char *space)
 {
     const char *name = text_at(json, "name");
     const char *own_space = text_at(json, "namespace");
@@ -358,7 +364,8 @@ const struct schema_type *schema_read(struct arena *a, const char *json, size_t 
         return NULL;
     }
     struct reading r = {.arena = a, .err = err, .names = json_object()};
-    /* Ours comes first: its texts are better, and avro-c is spared what it does not survive well. */
+    /* Ours comes first: its texts are better, and avro-c is spared what it does not survive well.
+     */
     const struct schema_type *t = read_type(&r, root, "");
     json_decref(r.names);
     json_decref(root);

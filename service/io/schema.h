@@ -1,7 +1,8 @@
-/* schema - a writer's Avro schema as a tree of types, with what avro-c drops: logical types, aliases.
+/* schema - a writer's Avro schema as a tree of types, with what avro-c drops: logical types,
+ * aliases.
  *
- * avro-c is asked whether the text is a schema at all; the tree is read from the JSON. A named type that is used
- * several times is one node with several parents; no type contains itself.
+ * avro-c is asked whether the text is a schema at all; the tree is read from the JSON. A named type
+ * that is used several times is one node with several parents; no type contains itself.
  */
 #pragma once
 
@@ -33,7 +34,8 @@ enum schema_logical {
     SCHEMA_MILLIS,     /* timestamp-millis */
     SCHEMA_MICROS,     /* timestamp-micros */
     SCHEMA_DECIMAL,    /* on bytes and fixed */
-    SCHEMA_OTHER_TIME, /* another of Avro's times: date, time-*, timestamp-nanos, local-timestamp-* */
+    SCHEMA_OTHER_TIME, /* another of Avro's times: date, time-*, timestamp-nanos, local-timestamp-*
+                        */
 };
 
 enum {

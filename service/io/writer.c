@@ -9,6 +9,10 @@ void writer_frame(struct buf *b, int32_t schema_id)
 void writer_long(struct buf *b, int64_t v)
 {
     uint64_t zigzag = ((uint64_t)v << 1) ^ (v < 0 ? ~(uint64_t)0 : 0);
+    if (zigzag < 0x80) { /* lengths and branches, nearly always */
+        buf_byte(b, (unsigned char)zigzag);
+        return;
+    }
     char *p = buf_room(b, 10);
     size_t n = 0;
     for (; zigzag >= 0x80; zigzag >>= 7)
@@ -29,13 +33,21 @@ void writer_truth(struct buf *b, bool v)
 
 void writer_text(struct buf *b, struct text t)
 {
+    char *p = buf_room(b, t.n + 10);
+    if (t.n < 64) {
+        *p = (char)(t.n << 1);
+        if (t.n > 0)
+            memcpy(p + 1, t.p, t.n);
+        b->len += t.n + 1;
+        return;
+    }
     writer_long(b, (int64_t)t.n);
     buf_add(b, t.p, t.n);
 }
 
 void writer_branch(struct buf *b, int branch)
 {
-    writer_long(b, branch);
+    buf_byte(b, (unsigned char)(branch << 1)); /* no union has 64 branches */
 }
 
 void writer_optional_text(struct buf *b, struct text t)

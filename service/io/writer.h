@@ -20,6 +20,7 @@ void writer_optional_text(struct buf *b, struct text t);
 /* bytes/decimal at exactly `scale` places. False, nothing written: it does not fit. */
 bool writer_decimal(struct buf *b, struct decimal d, int scale);
 
-/* Array block of `count` items; the caller writes them, then writer_array_end(). count 0: writes nothing. */
+/* Array block of `count` items; the caller writes them, then writer_array_end(). count 0: writes
+ * nothing. */
 void writer_array(struct buf *b, size_t count);
 void writer_array_end(struct buf *b);

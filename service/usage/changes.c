@@ -5,7 +5,8 @@
 
 #include "usage/id.h"
 
-/* --- events ------------------------------------------------------------------------------------------ */
+/* --- events
+ * ------------------------------------------------------------------------------------------ */
 
 static struct effect *add_effect(struct changes *c, struct entry *e, const struct inbound *cause)
 {
@@ -33,8 +34,8 @@ static void event_of(const struct changes *c, const struct effect *f, struct eve
                           .field_path = f->field_path};
 }
 
-/* What an event of this usage can be at the most is far below the limit for all but giants: only those are written
- * twice, once to be measured. */
+/* What an event of this usage can be at the most is far below the limit for all but giants: only
+ * those are written twice, once to be measured. */
 static bool event_too_large(const struct changes *c, const struct effect *f, size_t bytes_in)
 {
     enum { GROWTH = 50, FIXED = 8192 };
@@ -49,7 +50,8 @@ static bool event_too_large(const struct changes *c, const struct effect *f, siz
     return large;
 }
 
-static const char large_text[] = "the event of this usage would be longer than event.max-bytes (%lld)";
+static const char large_text[] =
+    "the event of this usage would be longer than event.max-bytes (%lld)";
 
 static void die(struct changes *c, struct entry *e, enum reason reason, const char *text)
 {
@@ -58,7 +60,8 @@ static void die(struct changes *c, struct entry *e, enum reason reason, const ch
     e->text = arena_copy(c->a, text, strlen(text));
 }
 
-/* --- grouping ---------------------------------------------------------------------------------------- */
+/* --- grouping
+ * ---------------------------------------------------------------------------------------- */
 
 /* Raw records act before ratings; then by (topic, partition, offset), which is (part, offset). */
 static int act_order(const void *a, const void *b)
@@ -116,15 +119,18 @@ void changes_group(struct changes *c)
     }
 }
 
-/* --- deciding one record ------------------------------------------------------------------------------ */
+/* --- deciding one record
+ * ------------------------------------------------------------------------------ */
 
 /* The usage of `e` becomes the one that is there. */
 static void create(struct changes *c, struct group *g, struct entry *e)
 {
-    g->now = (struct there){.content = e->change.content, .usage = *e->change.usage};
-    if (e->change.kind == CHANGE_RATED) {
-        g->now.rated[0] = e->change.rated;
-        g->now.rated_count = 1;
+    if (g->count > 1 || g->parked) {
+        g->now = arena_zero(c->a, sizeof *g->now);
+        g->now->content = e->change.content;
+        g->now->usage = *e->change.usage;
+        if (e->change.kind == CHANGE_RATED)
+            g->now->rated[g->now->rated_count++] = e->change.rated;
     }
     g->exists = true;
     e->outcome = OUTCOME_CREATED;
@@ -135,8 +141,8 @@ static void create(struct changes *c, struct group *g, struct entry *e)
     f->record_id = e->change.record_id;
 }
 
-/* Source and record id of a usage that was only named by its id: its own two last characteristics say, if their
- * digest is the id. */
+/* Source and record id of a usage that was only named by its id: its own two last characteristics
+ * say, if their digest is the id. */
 static void correlate(const struct usage *u, const struct change *change, struct effect *f)
 {
     const struct characteristic *items = u->characteristics.items;
@@ -169,9 +175,10 @@ static size_t usage_bytes(const struct there *there)
     size_t n = there->usage.description.n + there->usage.extensions.n +
                (there->usage.parties.count + there->usage.ratings.count) * 256;
     for (size_t i = 0; i < there->usage.characteristics.count; i++)
-        n += 64 + items[i].name.n + (items[i].value.kind == VALUE_TEXT || items[i].value.kind == VALUE_JSON
-                                         ? items[i].value.text.n
-                                         : 0);
+        n += 64 + items[i].name.n +
+             (items[i].value.kind == VALUE_TEXT || items[i].value.kind == VALUE_JSON
+                  ? items[i].value.text.n
+                  : 0);
     return n;
 }
 
@@ -179,16 +186,17 @@ static size_t usage_bytes(const struct there *there)
 static void rate(struct changes *c, struct group *g, struct entry *e, const struct inbound *in,
                  const struct change *change, struct verdict *v)
 {
-    outcome(change, g->exists ? &g->now : NULL, v);
+    outcome(change, g->exists ? g->now : NULL, v);
     if (v->outcome != OUTCOME_CHANGED && v->outcome != OUTCOME_UPDATED)
         return;
-    struct there next = g->now;
-    enum usage_status previous = g->now.usage.status;
-    const char *path = outcome_field_path(change, &g->now);
+    struct there next = *g->now;
+    enum usage_status previous = next.usage.status;
+    const char *path = outcome_field_path(change, g->now);
     outcome_apply(change, &next, c->a);
     struct usage *after = arena_alloc(c->a, sizeof *after);
     *after = next.usage;
-    struct effect f = {.type = v->outcome == OUTCOME_CHANGED ? EVENT_STATE_CHANGE : EVENT_ATTRIBUTE_CHANGE,
+    struct effect f = {.type = v->outcome == OUTCOME_CHANGED ? EVENT_STATE_CHANGE
+                                                             : EVENT_ATTRIBUTE_CHANGE,
                        .after = after,
                        .previous = previous,
                        .field_path = v->outcome == OUTCOME_UPDATED ? path : NULL,
@@ -200,12 +208,13 @@ static void rate(struct changes *c, struct group *g, struct entry *e, const stru
         snprintf(v->text, sizeof v->text, large_text, (long long)c->settings->event_max);
         return;
     }
-    g->now = next;
+    *g->now = next;
     g->changed = true;
     *add_effect(c, e, in) = f;
 }
 
-/* Applies one that was parked: the record was counted when it was parked, so this is counted apart. */
+/* Applies one that was parked: the record was counted when it was parked, so this is counted apart.
+ */
 static void rate_parked(struct changes *c, struct group *g, struct entry *e, struct parked *p)
 {
     struct verdict v;
@@ -219,9 +228,11 @@ static void rate_parked(struct changes *c, struct group *g, struct entry *e, str
     }
 }
 
-/* --- the order of parked ratings --------------------------------------------------------------------- */
+/* --- the order of parked ratings
+ * --------------------------------------------------------------------- */
 
-/* One without ratingDate acts right behind the one parked before it: it takes over that one's date. */
+/* One without ratingDate acts right behind the one parked before it: it takes over that one's date.
+ */
 struct turn {
     struct parked *p;
     int64_t date;
@@ -274,7 +285,8 @@ static struct turn *order_turns(struct arena *a, struct parked *list, size_t *co
     return turns;
 }
 
-/* --- one group --------------------------------------------------------------------------------------- */
+/* --- one group
+ * --------------------------------------------------------------------------------------- */
 
 static struct parked *park(struct changes *c, struct entry *e)
 {
@@ -285,8 +297,9 @@ static struct parked *park(struct changes *c, struct entry *e)
     return p;
 }
 
-/* After a create, or when ratings meet others that wait for the same usage: all of them act in one order. `extra` are
- * ratings of this batch, already in the list as parked entries; theirs are outcomes of records, not of parked ones. */
+/* After a create, or when ratings meet others that wait for the same usage: all of them act in one
+ * order. `extra` are ratings of this batch, already in the list as parked entries; theirs are
+ * outcomes of records, not of parked ones. */
 static void run_turns(struct changes *c, struct group *g, struct entry *e, struct parked *list)
 {
     size_t n = 0;
@@ -306,7 +319,8 @@ static void run_turns(struct changes *c, struct group *g, struct entry *e, struc
     }
 }
 
-static void decide_rating(struct changes *c, struct group *g, struct entry *e, struct parked **waiting)
+static void decide_rating(struct changes *c, struct group *g, struct entry *e,
+                          struct parked **waiting)
 {
     struct verdict v;
     rate(c, g, e, &e->in, &e->change, &v);
@@ -337,8 +351,10 @@ static void decide_group(struct changes *c, struct group *g)
         p->taken = false;
     g->exists = g->there != NULL && !g->inserted;
     g->changed = false;
-    if (g->exists)
-        g->now = *g->there;
+    if (g->exists) { /* a copy: deciding may be repeated */
+        g->now = arena_alloc(c->a, sizeof *g->now);
+        *g->now = *g->there;
+    }
     for (size_t i = 0; i < g->count; i++) {
         struct entry *e = g->entries[i];
         struct verdict v;
@@ -351,7 +367,7 @@ static void decide_group(struct changes *c, struct group *g)
             decide_rating(c, g, e, &waiting);
             continue;
         }
-        outcome(&e->change, g->exists ? &g->now : NULL, &v);
+        outcome(&e->change, g->exists ? g->now : NULL, &v);
         e->outcome = v.outcome;
         if (v.outcome == OUTCOME_DEAD) {
             die(c, e, v.reason, v.text);
@@ -388,7 +404,8 @@ void changes_decide(struct changes *c)
         decide_group(c, &c->groups[i]);
 }
 
-/* --- messages ---------------------------------------------------------------------------------------- */
+/* --- messages
+ * ---------------------------------------------------------------------------------------- */
 
 struct text changes_key(const struct changes *c, const struct usage *u, char id[37])
 {
@@ -399,8 +416,8 @@ struct text changes_key(const struct changes *c, const struct usage *u, char id[
     return text_of(id);
 }
 
-static void write_dead(struct changes *c, struct part *part, const struct inbound *in, enum reason reason,
-                       const char *text)
+static void write_dead(struct changes *c, struct part *part, const struct inbound *in,
+                       enum reason reason, const char *text)
 {
     inbound_dead_letter(&part->messages, in, reason, text, c->settings->event_max);
     part->events[OUTBOX_DEAD]++;
@@ -416,7 +433,8 @@ static void write_effect(struct changes *c, struct part *part, const struct effe
         return;
     }
     struct inbound_trace trace = inbound_trace(f->cause);
-    outbox_begin(&part->messages, (int)f->type, changes_key(c, f->after, id), trace.headers, trace.count);
+    outbox_begin(&part->messages, (int)f->type, changes_key(c, f->after, id), trace.headers,
+                 trace.count);
     size_t mark = outbox_value_begin(&part->messages);
     event_of(c, f, &event);
     event_write(&part->messages, &event);

@@ -1,10 +1,13 @@
-/* changes - what one batch of records does: groups them by usage, decides each outcome, makes the messages.
+/* changes - what one batch of records does: groups them by usage, decides each outcome, makes the
+ * messages.
  *
- * The life of a batch: changes_begin(), changes_part() and changes_add() for each record; changes_group(); then store.c asks what
- * is there (group->there, group->parked) inside the transaction, changes_decide() decides, changes_messages() fills each part's
- * outbox bytes. No I/O here. All memory is of the arena, and of the parts' buffers.
+ * The life of a batch: changes_begin(), changes_part() and changes_add() for each record;
+ * changes_group(); then store.c asks what is there (group->there, group->parked) inside the
+ * transaction, changes_decide() decides, changes_messages() fills each part's outbox bytes. No I/O
+ * here. All memory is of the arena, and of the parts' buffers.
  *
- * changes_decide() may be called again for the same batch (a collision, found late): it begins from the start.
+ * changes_decide() may be called again for the same batch (a collision, found late): it begins from
+ * the start.
  */
 #pragma once
 
@@ -16,8 +19,8 @@ struct effect {
     struct effect *next;
     enum event_type type;
     const struct usage *after;
-    enum usage_status previous; /* STATE_CHANGE */
-    const char *field_path;     /* ATTRIBUTE_CHANGE */
+    enum usage_status previous;  /* STATE_CHANGE */
+    const char *field_path;      /* ATTRIBUTE_CHANGE */
     const struct inbound *cause; /* its time and trace: of the record, or of the parked rating */
     struct text source, record_id;
     /* or a parked rating that ended as a dead letter: */
@@ -43,7 +46,7 @@ struct parked {
     struct parked *next;
     struct inbound in;
     struct change change;
-    bool taken; /* applied or ended by this batch */
+    bool taken;          /* applied or ended by this batch */
     struct entry *entry; /* of this batch: not in PostgreSQL yet; NULL: it is */
 };
 
@@ -52,14 +55,15 @@ struct group {
     struct entry **entries;
     size_t count;
     struct usage_id id;
-    struct entry *creator;  /* the first that can create the usage; NULL: ratings only */
-    bool rated;             /* holds a rated record: what is there must be read whole, and locked */
-    bool inserted;          /* by store.c: the usage is new, and in the table */
-    struct there *there;    /* by store.c: what stands in the table; NULL: nothing */
-    struct parked *parked;  /* by store.c: what waits for this usage, by (topic, partition, offset) */
+    struct entry *creator; /* the first that can create the usage; NULL: ratings only */
+    bool rated;            /* holds a rated record: what is there must be read whole, and locked */
+    bool inserted;         /* by store.c: the usage is new, and in the table */
+    struct there *there;   /* by store.c: what stands in the table; NULL: nothing */
+    struct parked
+        *parked; /* by store.c: what waits for this usage, by (topic, partition, offset) */
     /* Set by changes_decide(): */
-    struct there now;
-    bool exists, changed;   /* changed: an UPDATE is due */
+    struct there *now;    /* NULL where no other record of the batch asks */
+    bool exists, changed; /* changed: an UPDATE is due */
 };
 
 /* One source partition's share of the batch. */
@@ -96,8 +100,8 @@ struct changes {
     size_t to_park_count;
 };
 
-/* Sorts the live entries into groups. Parts and entries were filled by the caller; parts are ascending by (topic, partition),
- * entries of a part ascending by offset. */
+/* Sorts the live entries into groups. Parts and entries were filled by the caller; parts are
+ * ascending by (topic, partition), entries of a part ascending by offset. */
 void changes_group(struct changes *c);
 
 /* Every outcome, from what the store found. */

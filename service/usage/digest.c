@@ -8,14 +8,17 @@
 #include "base/jsonr.h"
 #include "usage/number.h"
 
-/* Gathers the pieces, since XXH3 is fastest over one run of bytes; what does not fit goes the streaming way,
- * which gives the same digest. */
+/* Gathers the pieces, since XXH3 is fastest over one run of bytes; what does not fit goes the
+ * streaming way, which gives the same digest. */
 struct form {
     size_t n;
     bool streams;
     XXH3_state_t stream;
     unsigned char bytes[2048];
 };
+
+/* Builds that clear every variable would spend more on a form than its digest costs. */
+#define FORM struct form __attribute__((uninitialized))
 
 static void form_start(struct form *f)
 {
@@ -102,10 +105,11 @@ static void put_number_text(struct form *f, struct text json)
 
 static void put_json(struct form *f, struct jsonr *r, struct arena *a);
 
-/* The digest of one value, and of its key if it is a member: members are added up, as their order means nothing. */
+/* The digest of one value, and of its key if it is a member: members are added up, as their order
+ * means nothing. */
 static uint64_t member_digest(struct jsonr *r, struct arena *a, struct text key)
 {
-    struct form f;
+    FORM f;
     form_start(&f);
     put_text(&f, key);
     put_json(&f, r, a);
@@ -227,7 +231,7 @@ static void put_parties(struct form *f, const struct list *parties)
 uint64_t digest_raw(const struct raw_usage *raw, struct arena *a)
 {
     const struct characteristic *c = raw->characteristics.items;
-    struct form f;
+    FORM f;
     form_start(&f);
     put_text(&f, raw->source);
     put_text(&f, raw->record_id);
@@ -269,7 +273,7 @@ static void put_product(struct form *f, const struct product_ref *p)
 uint64_t digest_rated(enum usage_status status, const struct list *ratings, struct text description)
 {
     const struct rating *r = ratings->items;
-    struct form f;
+    FORM f;
     form_start(&f);
     put_64(&f, status);
     put_text(&f, description);

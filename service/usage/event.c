@@ -10,7 +10,8 @@
 #include "usage/id.h"
 #include "usage/number.h"
 
-/* The order of the fields is that of schemas/Usage*Event.avsc; tests/unit/test_event.c reads it back by those files. */
+/* The order of the fields is that of schemas/Usage*Event.avsc; tests/unit/test_event.c reads it
+ * back by those files. */
 
 const char *const event_type_names[EVENT_TYPES] = {
     [EVENT_CREATE] = "UsageCreateEvent",
@@ -28,8 +29,16 @@ const char *const event_schema_files[EVENT_TYPES] = {
 
 enum { DECIMAL_SCALE = 9, ABSENT = 0, PRESENT = 1 };
 
-/* Branches of a characteristic's value. The decimal (5) is never written: its scale would change the digits. */
-enum { VALUE_BRANCH_NULL, VALUE_BRANCH_TEXT, VALUE_BRANCH_LONG, VALUE_BRANCH_DOUBLE, VALUE_BRANCH_TRUTH, VALUE_BRANCH_JSON = 6 };
+/* Branches of a characteristic's value. The decimal (5) is never written: its scale would change
+ * the digits. */
+enum {
+    VALUE_BRANCH_NULL,
+    VALUE_BRANCH_TEXT,
+    VALUE_BRANCH_LONG,
+    VALUE_BRANCH_DOUBLE,
+    VALUE_BRANCH_TRUTH,
+    VALUE_BRANCH_JSON = 6
+};
 
 static void put_optional(struct buf *b, struct text t)
 {
@@ -132,7 +141,8 @@ static double nearest_double(const struct number *n)
 {
     char digits[DECIMAL_CHARS], text[DECIMAL_CHARS + 32];
     decimal_print((struct decimal){(__int128)n->mantissa, 0}, digits);
-    snprintf(text, sizeof text, "%s%se%lld", n->negative ? "-" : "", digits, (long long)n->exponent);
+    snprintf(text, sizeof text, "%s%se%lld", n->negative ? "-" : "", digits,
+             (long long)n->exponent);
     return strtod(text, NULL);
 }
 
@@ -181,11 +191,17 @@ static void put_value(struct buf *b, const struct value *v)
 
 static void put_relationship(struct buf *b, struct jsonr *r, struct arena *a)
 {
-    struct text key, t, id = {0}, href = {0}, type = {0};
+    struct text key, other = {0}, id = {0}, href = {0}, type = {0};
     if (!jsonr_enter(r, JSONR_OBJECT))
         return;
     while (jsonr_next_key(r, a, &key)) {
-        struct text *out = text_is(key, "id") ? &id : text_is(key, "href") ? &href : text_is(key, "relationshipType") ? &type : &t;
+        struct text *out = &other;
+        if (text_is(key, "id"))
+            out = &id;
+        else if (text_is(key, "href"))
+            out = &href;
+        else if (text_is(key, "relationshipType"))
+            out = &type;
         if (jsonr_peek(r) == JSONR_TEXT)
             jsonr_text(r, a, out);
         else

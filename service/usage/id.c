@@ -72,7 +72,8 @@ struct usage_id id_of_record(struct text source, struct text record_id, int64_t 
 {
     unsigned char digest[SHA256_BYTES];
     struct usage_id id;
-    digest_parts((struct part[]){{source.p, source.n}, {"", 1}, {record_id.p, record_id.n}}, 3, digest);
+    digest_parts((struct part[]){{source.p, source.n}, {"", 1}, {record_id.p, record_id.n}}, 3,
+                 digest);
     be48(usage_date, id.bytes);
     memcpy(id.bytes + 6, digest, 10);
     set_version(&id, 8);
@@ -119,7 +120,10 @@ void id_print(const struct usage_id *id, char out[ID_CHARS])
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool id_parse(struct text t, struct usage_id *out)

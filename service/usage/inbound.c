@@ -68,14 +68,15 @@ static int32_t schema_id(struct text value, bool *framed)
     return (int32_t)((uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4]);
 }
 
-void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason reason, const char *text,
-                         int64_t event_max)
+void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason reason,
+                         const char *text, int64_t event_max)
 {
     struct letter l;
     l.count = 0;
     l.used = 0;
     size_t headers = inbound_header_bytes(r);
-    /* 24 is room for what `usaged replay` and the usaged.* headers need: the outbox itself holds no more. */
+    /* 24 is room for what `usaged replay` and the usaged.* headers need: the outbox itself holds no
+     * more. */
     bool bare = r->key.n > INBOUND_KEY_MAX || headers > INBOUND_HEADERS_BYTES_MAX ||
                 r->header_count > OUTBOX_HEADERS_MAX - 24;
     for (size_t i = 0; !bare && i < r->header_count; i++)

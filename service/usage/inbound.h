@@ -16,7 +16,8 @@ struct inbound {
     size_t header_count;
 };
 
-/* The first headers of these names, absent if there are none: they go on with the events of the record. */
+/* The first headers of these names, absent if there are none: they go on with the events of the
+ * record. */
 struct inbound_trace {
     struct outbox_header headers[2]; /* traceparent, tracestate */
     size_t count;
@@ -26,9 +27,10 @@ struct inbound_trace inbound_trace(const struct inbound *r);
 enum { INBOUND_KEY_MAX = 65536, INBOUND_HEADERS_BYTES_MAX = 65536 };
 size_t inbound_header_bytes(const struct inbound *r);
 
-/* One dead letter at the end of an outbox row's bytes (wire contract section 5). `event_max`: event.max-bytes. */
-void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason reason, const char *text,
-                         int64_t event_max);
+/* One dead letter at the end of an outbox row's bytes (wire contract section 5). `event_max`:
+ * event.max-bytes. */
+void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason reason,
+                         const char *text, int64_t event_max);
 
 /* Headers as bytes of a parked rating's row, and back (into the arena; false: not ours). */
 void inbound_pack_headers(struct buf *b, const struct inbound *r);

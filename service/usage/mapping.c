@@ -6,7 +6,8 @@
 #include "usage/mapping_parts.h"
 
 /* STATUS_COUNT with the fault added if the symbol is none of `allowed` (bits). */
-static enum usage_status take_status(struct faults *f, struct symbol symbol, enum usage_status fallback, unsigned allowed,
+static enum usage_status take_status(struct faults *f, struct symbol symbol,
+                                     enum usage_status fallback, unsigned allowed,
                                      const char *allowed_names)
 {
     if (symbol.index < 0 && symbol.text.n == 0) /* an empty string where a writer's status is one */
@@ -14,25 +15,30 @@ static enum usage_status take_status(struct faults *f, struct symbol symbol, enu
     if (symbol.index >= 0 && symbol.index < STATUS_COUNT && (allowed >> symbol.index & 1))
         return (enum usage_status)symbol.index;
     char quoted[TEXT_QUOTED];
-    struct text name = symbol.index >= 0 && symbol.index < STATUS_COUNT ? text_of(usage_status_names[symbol.index]) : symbol.text;
-    faults_add(f, REASON_STATUS, "status", "\"%s\" is not one of %s", text_quote(name, quoted), allowed_names);
+    struct text name = symbol.index >= 0 && symbol.index < STATUS_COUNT
+                           ? text_of(usage_status_names[symbol.index])
+                           : symbol.text;
+    faults_add(f, REASON_STATUS, "status", "\"%s\" is not one of %s", text_quote(name, quoted),
+               allowed_names);
     return STATUS_COUNT;
 }
 
 static enum usage_status raw_status(struct faults *f, struct symbol symbol)
 {
-    const unsigned allowed = 1u << STATUS_RECEIVED | 1u << STATUS_GUIDED | 1u << STATUS_REJECTED | 1u << STATUS_RECYCLED;
+    const unsigned allowed =
+        1u << STATUS_RECEIVED | 1u << STATUS_GUIDED | 1u << STATUS_REJECTED | 1u << STATUS_RECYCLED;
     return take_status(f, symbol, STATUS_RECEIVED, allowed, "received, guided, rejected, recycled");
 }
 
 static enum usage_status rated_status(struct faults *f, struct symbol symbol)
 {
     const unsigned allowed = ((1u << STATUS_COUNT) - 1) & ~(1u << STATUS_RECEIVED);
-    return take_status(f, symbol, STATUS_RATED, allowed, "guided, rated, rerated, billed, rejected, recycled");
+    return take_status(f, symbol, STATUS_RATED, allowed,
+                       "guided, rated, rerated, billed, rejected, recycled");
 }
 
-bool mapping_raw(const struct mapping_settings *s, const struct raw_usage *raw, int64_t kafka_ms, int64_t now_ms,
-                 struct arena *a, struct change *out, struct err *err)
+bool mapping_raw(const struct mapping_settings *s, const struct raw_usage *raw, int64_t kafka_ms,
+                 int64_t now_ms, struct arena *a, struct change *out, struct err *err)
 {
     struct faults f = {.err = err};
     struct usage *u = arena_alloc(a, sizeof *u);
@@ -49,7 +55,8 @@ bool mapping_raw(const struct mapping_settings *s, const struct raw_usage *raw, 
     return true;
 }
 
-/* What a rated record says of its usage's identity; what is absent outside is taken from the usage inside. */
+/* What a rated record says of its usage's identity; what is absent outside is taken from the usage
+ * inside. */
 struct names {
     bool has_id;
     struct usage_id id;
@@ -57,25 +64,34 @@ struct names {
     int64_t usage_date;
 };
 
-static void take_usage_id(struct faults *f, struct text t, struct mapping_window w, struct names *n)
+static void check_id_window(struct faults *f, const struct usage_id *id, struct mapping_window w)
 {
-    char quoted[TEXT_QUOTED], from[INSTANT_CHARS], to[INSTANT_CHARS];
-    if (t.n == 0)
-        return;
-    text_quote(t, quoted);
-    if (!id_parse(t, &n->id)) {
-        faults_add(f, REASON_VALUE, "usageId", "\"%s\" is not a UUID", quoted);
-        return;
-    }
-    n->has_id = true;
-    if (id_version(&n->id) != 7 && id_version(&n->id) != 8)
-        faults_add(f, REASON_VALUE, "usageId", "\"%s\" is a UUID of version %d, not 7 or 8", quoted, id_version(&n->id));
-    int64_t ms = id_milliseconds(&n->id);
+    int64_t ms = id_milliseconds(id);
     if (ms >= w.from && ms <= w.to)
         return;
+    char text[ID_CHARS], from[INSTANT_CHARS], to[INSTANT_CHARS];
+    id_print(id, text);
     instant_print(w.from, from);
     instant_print(w.to, to);
-    faults_add(f, REASON_VALUE, "usageId", "\"%s\" is of a time that is not between %s and %s", quoted, from, to);
+    faults_add(f, REASON_VALUE, "usageId", "\"%s\" is of a time that is not between %s and %s",
+               text, from, to);
+}
+
+static void take_usage_id(struct faults *f, struct text t, struct mapping_window w, struct names *n)
+{
+    if (t.n == 0)
+        return;
+    n->has_id = id_parse(t, &n->id);
+    if (!n->has_id) {
+        char quoted[TEXT_QUOTED];
+        faults_add(f, REASON_VALUE, "usageId", "\"%s\" is not a UUID", text_quote(t, quoted));
+        return;
+    }
+    int version = id_version(&n->id);
+    if (version != 7 && version != 8)
+        faults_add(f, REASON_VALUE, "usageId", "\"%.36s\" is a UUID of version %d, not 7 or 8", t.p,
+                   version);
+    check_id_window(f, &n->id, w);
 }
 
 static bool differ(struct text outer, struct text inner)
@@ -90,7 +106,8 @@ static void join_usage(struct faults *f, const struct raw_usage *u, struct names
         faults_add(f, REASON_VALUE, "source", "contradicts usage.source");
     if (differ(n->record_id, u->record_id))
         faults_add(f, REASON_VALUE, "recordId", "contradicts usage.recordId");
-    if (n->usage_date != INSTANT_NONE && u->usage_date != INSTANT_NONE && n->usage_date != u->usage_date)
+    if (n->usage_date != INSTANT_NONE && u->usage_date != INSTANT_NONE &&
+        n->usage_date != u->usage_date)
         faults_add(f, REASON_VALUE, "usageDate", "contradicts usage.usageDate");
     n->source = u->source;
     n->record_id = u->record_id;
@@ -114,7 +131,8 @@ static void check_agreement(struct faults *f, const struct names *n)
     if (id_compare(&named, &n->id) != 0) {
         char other[ID_CHARS];
         id_print(&named, other);
-        faults_add(f, REASON_VALUE, "usageId", "%s contradicts source and recordId, which name %s", id, other);
+        faults_add(f, REASON_VALUE, "usageId", "%s contradicts source and recordId, which name %s",
+                   id, other);
     }
 }
 
@@ -122,18 +140,24 @@ static void check_named(struct faults *f, const struct names *n)
 {
     int count = (n->source.n > 0) + (n->record_id.n > 0) + (n->usage_date != INSTANT_NONE);
     if (count == 0)
-        faults_add(f, REASON_MISSING, "usageId", "is absent, and so are source, recordId and usageDate: nothing names the usage");
+        faults_add(f, REASON_MISSING, "usageId",
+                   "is absent, and so are source, recordId and usageDate: nothing names the usage");
     else if (n->source.n == 0)
-        faults_add(f, REASON_MISSING, "source", "is absent: without usageId it must be there with recordId and usageDate");
+        faults_add(f, REASON_MISSING, "source",
+                   "is absent: without usageId it must be there with recordId and usageDate");
     else if (n->record_id.n == 0)
-        faults_add(f, REASON_MISSING, "recordId", "is absent: without usageId it must be there with source and usageDate");
+        faults_add(f, REASON_MISSING, "recordId",
+                   "is absent: without usageId it must be there with source and usageDate");
     else if (n->usage_date == INSTANT_NONE)
-        faults_add(f, REASON_MISSING, "usageDate", "is absent: without usageId it must be there with source and recordId");
+        faults_add(f, REASON_MISSING, "usageDate",
+                   "is absent: without usageId it must be there with source and recordId");
 }
 
-static void take_names(struct faults *f, const struct rated_usage *r, struct mapping_window w, struct names *n)
+static void take_names(struct faults *f, const struct rated_usage *r, struct mapping_window w,
+                       struct names *n)
 {
-    *n = (struct names){.source = r->source, .record_id = r->record_id, .usage_date = r->usage_date};
+    *n =
+        (struct names){.source = r->source, .record_id = r->record_id, .usage_date = r->usage_date};
     faults_optional(f, "source", &n->source, MAPPING_SOURCE_BYTES);
     faults_optional(f, "recordId", &n->record_id, MAPPING_NAME_BYTES);
     if (n->usage_date != INSTANT_NONE)
@@ -160,13 +184,15 @@ static void finish_usage(struct change *c)
         u->description = c->description;
 }
 
-bool mapping_rated(const struct mapping_settings *s, const struct rated_usage *rated, int64_t kafka_ms, int64_t now_ms,
-                   struct arena *a, struct change *out, struct err *err)
+bool mapping_rated(const struct mapping_settings *s, const struct rated_usage *rated,
+                   int64_t kafka_ms, int64_t now_ms, struct arena *a, struct change *out,
+                   struct err *err)
 {
     struct faults f = {.err = err};
     struct mapping_window w = mapping_window(s, kafka_ms, now_ms);
     struct names names;
-    *out = (struct change){.kind = CHANGE_RATED, .description = rated->description, .ratings = rated->ratings};
+    *out = (struct change){
+        .kind = CHANGE_RATED, .description = rated->description, .ratings = rated->ratings};
     mapping_drop_empty(&out->description);
     if (rated->usage) {
         f.inside = "usage.";

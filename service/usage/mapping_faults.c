@@ -30,10 +30,11 @@ void faults_add(struct faults *f, enum reason r, const char *attribute, const ch
 
 static void check_length(struct faults *f, const char *attribute, struct text t, size_t bytes_max)
 {
-    char quoted[TEXT_QUOTED];
-    if (t.n > bytes_max)
-        faults_add(f, REASON_VALUE, attribute, "has %zu bytes, at most %zu are allowed: \"%s\"", t.n, bytes_max,
-                   text_quote(t, quoted));
+    if (t.n > bytes_max) {
+        char quoted[TEXT_QUOTED];
+        faults_add(f, REASON_VALUE, attribute, "has %zu bytes, at most %zu are allowed: \"%s\"",
+                   t.n, bytes_max, text_quote(t, quoted));
+    }
 }
 
 void faults_needed(struct faults *f, const char *attribute, struct text t, size_t bytes_max)
@@ -50,9 +51,11 @@ void faults_optional(struct faults *f, const char *attribute, struct text *t, si
     check_length(f, attribute, *t, bytes_max);
 }
 
-struct mapping_window mapping_window(const struct mapping_settings *s, int64_t kafka_ms, int64_t now_ms)
+struct mapping_window mapping_window(const struct mapping_settings *s, int64_t kafka_ms,
+                                     int64_t now_ms)
 {
-    const int64_t last_year_end = 253402300799999; /* 9999-12-31T23:59:59.999Z: later ones have no text */
+    const int64_t last_year_end =
+        253402300799999; /* 9999-12-31T23:59:59.999Z: later ones have no text */
     int64_t latest = kafka_ms >= 0 && kafka_ms < now_ms ? kafka_ms : now_ms;
     struct mapping_window w = {now_ms - s->usage_oldest_ms, latest + s->usage_newest_ms};
     if (w.from < 0)
@@ -70,5 +73,6 @@ void mapping_check_date(struct faults *f, struct mapping_window w, int64_t usage
     instant_print(usage_date, is);
     instant_print(w.from, from);
     instant_print(w.to, to);
-    faults_add(f, REASON_DATE, "usageDate", "%s (%lld ms) is not between %s and %s", is, (long long)usage_date, from, to);
+    faults_add(f, REASON_DATE, "usageDate", "%s (%lld ms) is not between %s and %s", is,
+               (long long)usage_date, from, to);
 }

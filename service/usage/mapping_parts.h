@@ -1,9 +1,11 @@
-/* mapping_parts - what the files of mapping share: how faults are gathered, and the steps. Private to mapping*.c. */
+/* mapping_parts - what the files of mapping share: how faults are gathered, and the steps. Private
+ * to mapping*.c. */
 #pragma once
 
 #include "usage/mapping.h"
 
-/* A record is looked at whole, since the reason that counts is the first of reason.h and not the first one met. */
+/* A record is looked at whole, since the reason that counts is the first of reason.h and not the
+ * first one met. */
 struct faults {
     enum reason reason; /* the one that counts so far, REASON_NONE: all is well */
     struct err *err;    /* its text */
@@ -28,7 +30,8 @@ enum { MAPPING_SOURCE_BYTES = 128, MAPPING_NAME_BYTES = 256, MAPPING_TYPE_BYTES 
 struct mapping_window {
     int64_t from, to; /* ms, both inside */
 };
-struct mapping_window mapping_window(const struct mapping_settings *s, int64_t kafka_ms, int64_t now_ms);
+struct mapping_window mapping_window(const struct mapping_settings *s, int64_t kafka_ms,
+                                     int64_t now_ms);
 void mapping_check_date(struct faults *f, struct mapping_window w, int64_t usage_date);
 
 /* An absent text where an empty one counts as absent. */
@@ -42,7 +45,8 @@ static inline void mapping_drop_empty(struct text *t)
 void mapping_usage(struct faults *f, const struct mapping_settings *s, const struct raw_usage *raw,
                    struct mapping_window w, struct arena *a, struct usage *u, uint64_t *content);
 
-/* Checks the value; JSON that holds a scalar becomes that scalar. Returns the valueType of it, NULL for null. */
+/* Checks the value; JSON that holds a scalar becomes that scalar. Returns the valueType of it, NULL
+ * for null. */
 const char *mapping_value(struct faults *f, struct arena *a, struct value *v);
 
 /* Checks the ratings and turns their numbers into DECIMAL, in place. */

@@ -8,11 +8,13 @@ static const int64_t year_0 = -62167219200000, year_10000 = 253402300800000;
 
 static void check_digits(struct faults *f, const char *attribute, struct decimal d)
 {
-    char printed[DECIMAL_CHARS];
-    if (decimal_whole_digits(d) <= WHOLE_DIGITS && (d.scale <= PLACES || decimal_places(d) <= PLACES))
+    if (decimal_whole_digits(d) <= WHOLE_DIGITS &&
+        (d.scale <= PLACES || decimal_places(d) <= PLACES))
         return;
+    char printed[DECIMAL_CHARS];
     decimal_print(d, printed);
-    faults_add(f, REASON_VALUE, attribute, "%s has more than %d digits before or %d after the point", printed, WHOLE_DIGITS,
+    faults_add(f, REASON_VALUE, attribute,
+               "%s has more than %d digits before or %d after the point", printed, WHOLE_DIGITS,
                PLACES);
 }
 
@@ -49,7 +51,8 @@ static void take_number(struct faults *f, const char *attribute, struct value *v
     case VALUE_REAL:
         if (round_real(v->real, &d))
             break;
-        faults_add(f, REASON_VALUE, attribute, "%g is not finite or has more than %d digits before the point", v->real,
+        faults_add(f, REASON_VALUE, attribute,
+                   "%g is not finite or has more than %d digits before the point", v->real,
                    WHOLE_DIGITS);
         return;
     default:
@@ -89,7 +92,8 @@ static void take_product(struct faults *f, struct product_ref *p)
 static void take_rating(struct faults *f, struct rating *r)
 {
     if (r->rating_date != INSTANT_NONE && (r->rating_date < year_0 || r->rating_date >= year_10000))
-        faults_add(f, REASON_VALUE, "ratingDate", "%lld ms is not in the years 0 to 9999", (long long)r->rating_date);
+        faults_add(f, REASON_VALUE, "ratingDate", "%lld ms is not in the years 0 to 9999",
+                   (long long)r->rating_date);
     mapping_drop_empty(&r->rating_amount_type);
     mapping_drop_empty(&r->offer_tariff_type);
     mapping_drop_empty(&r->usage_rating_tag);

@@ -1,8 +1,8 @@
 #include "usage/digest.h"
 #include "usage/mapping_parts.h"
 
-static void take_specification(struct faults *f, const struct mapping_settings *s, const struct specification_ref *from,
-                               struct specification_ref *to)
+static void take_specification(struct faults *f, const struct mapping_settings *s,
+                               const struct specification_ref *from, struct specification_ref *to)
 {
     if (!from) {
         *to = (struct specification_ref){.id = text_of(s->default_specification_id)};
@@ -16,7 +16,8 @@ static void take_specification(struct faults *f, const struct mapping_settings *
     f->part = NULL;
 }
 
-static void take_parties(struct faults *f, const struct list *from, struct arena *a, struct list *to)
+static void take_parties(struct faults *f, const struct list *from, struct arena *a,
+                         struct list *to)
 {
     *to = (struct list){0};
     if (from->count == 0)
@@ -43,7 +44,8 @@ static struct characteristic text_characteristic(struct text name, struct text v
 }
 
 /* The two of the natural key come last, unless the record has its own of that name. */
-static void take_characteristics(struct faults *f, const struct raw_usage *raw, struct arena *a, struct list *to)
+static void take_characteristics(struct faults *f, const struct raw_usage *raw, struct arena *a,
+                                 struct list *to)
 {
     const struct text source = TEXT("sourceSystem"), record_id = TEXT("sourceRecordId");
     const struct list *from = &raw->characteristics;
@@ -75,7 +77,10 @@ static void take_characteristics(struct faults *f, const struct raw_usage *raw, 
 void mapping_usage(struct faults *f, const struct mapping_settings *s, const struct raw_usage *raw,
                    struct mapping_window w, struct arena *a, struct usage *u, uint64_t *content)
 {
-    *u = (struct usage){.revision = 1, .usage_date = raw->usage_date, .usage_type = raw->usage_type, .type = TEXT("Usage")};
+    *u = (struct usage){.revision = 1,
+                        .usage_date = raw->usage_date,
+                        .usage_type = raw->usage_type,
+                        .type = TEXT("Usage")};
     u->description = raw->description;
     mapping_drop_empty(&u->description);
     faults_needed(f, "source", raw->source, MAPPING_SOURCE_BYTES);

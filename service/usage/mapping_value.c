@@ -10,13 +10,14 @@ static bool check_json(struct faults *f, struct text json, struct text *trimmed)
     if (jsonr_skip(&r, trimmed) && jsonr_done(&r))
         return true;
     char quoted[TEXT_QUOTED];
-    faults_add(f, r.bad_text ? REASON_TEXT : REASON_VALUE, "value", "is no JSON, at byte %td %s: \"%s\"", r.p - r.start, r.fault,
+    faults_add(f, r.bad_text ? REASON_TEXT : REASON_VALUE, "value",
+               "is no JSON, at byte %td %s: \"%s\"", r.p - r.start, r.fault,
                text_quote(json, quoted));
     return false;
 }
 
-/* Without the blanks between its tokens if one of them ends a line: a usage must fit one line of an export.
- * Inside strings JSON has no line ends. */
+/* Without the blanks between its tokens if one of them ends a line: a usage must fit one line of an
+ * export. Inside strings JSON has no line ends. */
 static struct text one_line(struct text json, struct arena *a)
 {
     if (!memchr(json.p, '\n', json.n) && !memchr(json.p, '\r', json.n))

@@ -14,7 +14,8 @@ static struct number narrow(bool negative, unsigned __int128 mantissa, int64_t e
             exponent++;
         mantissa = m;
     }
-    return (struct number){.negative = negative, .narrow = true, .mantissa = mantissa, .exponent = exponent};
+    return (struct number){
+        .negative = negative, .narrow = true, .mantissa = mantissa, .exponent = exponent};
 }
 
 struct number number_of_decimal(struct decimal d)
@@ -93,7 +94,8 @@ bool number_of_text(struct text json, struct number *out)
         return true;
     }
     exponent += (int64_t)zeros - (point ? after - point - 1 : 0);
-    *out = (struct number){.negative = negative, .narrow = digits - zeros <= DECIMAL_DIGITS, .exponent = exponent};
+    *out = (struct number){
+        .negative = negative, .narrow = digits - zeros <= DECIMAL_DIGITS, .exponent = exponent};
     out->digits = (struct text){first, (size_t)(last + 1 - first)};
     for (p = first; out->narrow && p <= last; p++)
         if (*p != '.')
@@ -104,8 +106,10 @@ bool number_of_text(struct text json, struct number *out)
 
 bool number_equal(const struct number *a, const struct number *b)
 {
-    /* One that is not narrow is compared only with what was made of a struct decimal or a double: both are. */
-    return a->narrow && b->narrow && a->negative == b->negative && a->mantissa == b->mantissa && a->exponent == b->exponent;
+    /* One that is not narrow is compared only with what was made of a struct decimal or a double:
+     * both are. */
+    return a->narrow && b->narrow && a->negative == b->negative && a->mantissa == b->mantissa &&
+           a->exponent == b->exponent;
 }
 
 bool number_is_long(const struct number *n, int64_t *out)
@@ -145,7 +149,10 @@ struct value number_value(struct text json)
         return v;
     char printed[DECIMAL_CHARS];
     struct decimal d;
-    if (decimal_parse(json, &d) && text_eq(json, (struct text){printed, decimal_print(d, printed)}))
-        return (struct value){.kind = VALUE_DECIMAL, .decimal = d};
+    if (decimal_parse(json, &d)) {
+        size_t n = decimal_print(d, printed);
+        if (text_eq(json, (struct text){printed, n}))
+            return (struct value){.kind = VALUE_DECIMAL, .decimal = d};
+    }
     return (struct value){.kind = VALUE_JSON, .text = json};
 }

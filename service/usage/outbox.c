@@ -1,6 +1,7 @@
 #include "usage/outbox.h"
 
-/* The length of a value that is written in place: five bytes, so that it can be filled in behind. */
+/* The length of a value that is written in place: five bytes, so that it can be filled in behind.
+ */
 enum { LENGTH_BYTES = 5 };
 
 static void add_varint(struct buf *b, uint64_t v)
@@ -19,7 +20,8 @@ static void add_text(struct buf *b, struct text t)
         buf_add(b, t.p, t.n);
 }
 
-void outbox_begin(struct buf *b, int topic, struct text key, const struct outbox_header *headers, size_t count)
+void outbox_begin(struct buf *b, int topic, struct text key, const struct outbox_header *headers,
+                  size_t count)
 {
     buf_byte(b, (unsigned char)topic);
     add_text(b, key);
@@ -86,7 +88,8 @@ static bool take_headers(struct text bytes, size_t *at, struct outbox_message *m
         return false;
     m->header_count = (size_t)count;
     for (size_t i = 0; i < m->header_count; i++)
-        if (!take_text(bytes, at, &m->headers[i].name) || !take_text(bytes, at, &m->headers[i].value))
+        if (!take_text(bytes, at, &m->headers[i].name) ||
+            !take_text(bytes, at, &m->headers[i].value))
             return false;
     return true;
 }

@@ -16,7 +16,8 @@ static void is(struct verdict *out, enum outcome o)
     out->outcome = o;
 }
 
-static void dead(struct verdict *out, enum reason reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void dead(struct verdict *out, enum reason reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void dead(struct verdict *out, enum reason reason, const char *format, ...)
 {
@@ -28,10 +29,12 @@ static void dead(struct verdict *out, enum reason reason, const char *format, ..
     out->reason = reason;
 }
 
-static void dead_conflict_content(struct verdict *out, const struct change *c, const struct there *t)
+static void dead_conflict_content(struct verdict *out, const struct change *c,
+                                  const struct there *t)
 {
     dead(out, REASON_CONFLICT,
-         "the record has the identity of a stored usage but another content (digest %016llx, stored %016llx)",
+         "the record has the identity of a stored usage but another content (digest %016llx, "
+         "stored %016llx)",
          (unsigned long long)c->content, (unsigned long long)t->content);
 }
 
@@ -52,7 +55,8 @@ static bool bill_without_ratings(const struct change *c)
 
 static void dead_incomplete(struct verdict *out)
 {
-    dead(out, REASON_INCOMPLETE, "ratedProductUsage is empty and the usage has none: status billed needs at least one");
+    dead(out, REASON_INCOMPLETE,
+         "ratedProductUsage is empty and the usage has none: status billed needs at least one");
 }
 
 static void nothing_there(const struct change *c, struct verdict *out)
@@ -76,7 +80,8 @@ static bool applied_before(const struct change *c, const struct there *t)
 /* A record without ratings leaves the usage's alone, so it has no other rating to tell of. */
 static bool has_already(const struct change *c, const struct usage *u)
 {
-    return c->status == u->status && (c->ratings.count == 0 || usage_ratings_equal(&c->ratings, &u->ratings));
+    return c->status == u->status &&
+           (c->ratings.count == 0 || usage_ratings_equal(&c->ratings, &u->ratings));
 }
 
 static void older_rating(const struct change *c, int64_t newest, struct verdict *out)
@@ -88,7 +93,8 @@ static void older_rating(const struct change *c, int64_t newest, struct verdict 
     char bill[INSTANT_CHARS], usage[INSTANT_CHARS]; /* a bill on an old price is money */
     instant_print(c->newest_rating, bill);
     instant_print(newest, usage);
-    dead(out, REASON_CONFLICT, "the bill is on a rating of %s, but the usage has one of %s", bill, usage);
+    dead(out, REASON_CONFLICT, "the bill is on a rating of %s, but the usage has one of %s", bill,
+         usage);
 }
 
 static void dead_same_status(const struct change *c, struct verdict *out)
@@ -99,10 +105,12 @@ static void dead_same_status(const struct change *c, struct verdict *out)
 
 static void dead_transition(const struct change *c, const char *from, struct verdict *out)
 {
-    dead(out, REASON_TRANSITION, "there is no transition from %s to %s", from, usage_status_names[c->status]);
+    dead(out, REASON_TRANSITION, "there is no transition from %s to %s", from,
+         usage_status_names[c->status]);
 }
 
-/* The rows of the table from top to bottom. What is incomplete by itself comes before them, as reason.h orders it. */
+/* The rows of the table from top to bottom. What is incomplete by itself comes before them, as
+ * reason.h orders it. */
 static void rated_outcome(const struct change *c, const struct there *t, struct verdict *out)
 {
     const struct usage *u = &t->usage;
@@ -140,7 +148,8 @@ void outcome(const struct change *change, const struct there *there, struct verd
         rated_outcome(change, there, out);
 }
 
-/* The usage's ratings, now on a bill. Copied, since the old ones may be shown by an earlier event of the batch. */
+/* The usage's ratings, now on a bill. Copied, since the old ones may be shown by an earlier event
+ * of the batch. */
 static struct list billed(const struct list *ratings, struct arena *a)
 {
     size_t bytes = ratings->count * sizeof(struct rating);
@@ -177,6 +186,7 @@ void outcome_apply(const struct change *change, struct there *there, struct aren
 
 const char *outcome_field_path(const struct change *change, const struct there *before)
 {
-    bool described = change->description.p && !text_eq(change->description, before->usage.description);
+    bool described =
+        change->description.p && !text_eq(change->description, before->usage.description);
     return described ? "description,ratedProductUsage" : "ratedProductUsage";
 }

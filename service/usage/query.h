@@ -30,7 +30,8 @@ struct query {
     int64_t from, to;          /* usageDate in ms is >= from and < to; INT64_MIN, INT64_MAX: open */
 };
 
-/* GET of a collection. `raw` is what stands behind the '?', undecoded, or absent. Texts of `out` point into the arena. */
+/* GET of a collection. `raw` is what stands behind the '?', undecoded, or absent. Texts of `out` point into the
+ * arena. */
 bool query_parse(struct text raw, const struct query_limits *limits, struct arena *a, struct query *out,
                  struct err *err) MUST_CHECK;
 

@@ -26,7 +26,8 @@ bool read_usage(struct db *db, const struct usage_id *id, struct db_rows *rows, 
 {
     struct db_params p = {0};
     db_param_uuid(&p, id->bytes);
-    bool ok = db_query(db, "SELECT " READ_COLUMNS " FROM usage_row WHERE id = $1 AND deleted_at IS NULL", &p, rows, err);
+    bool ok = db_query(db, "SELECT " READ_COLUMNS " FROM usage_row WHERE id = $1 AND deleted_at IS NULL", &p, rows,
+                       err);
     db_params_fini(&p);
     return ok;
 }

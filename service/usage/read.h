@@ -15,8 +15,8 @@ struct read_total {
 /* A page, newest first. The rows are the caller's to free. */
 bool read_page(struct db *db, const struct query *q, struct db_rows *rows, struct err *err) MUST_CHECK;
 
-/* How many match, whatever the page: counted, or, when that takes longer than `timeout_ms`, as the planner guesses. `at_least`
- * is what the caller has seen of them. */
+/* How many match, whatever the page: counted, or, when that takes longer than `timeout_ms`, as the planner guesses.
+ * `at_least` is what the caller has seen of them. */
 bool read_count(struct db *db, const struct query *q, int timeout_ms, int64_t at_least, struct read_total *out,
                 struct err *err) MUST_CHECK;
 

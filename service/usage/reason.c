@@ -4,10 +4,9 @@
 
 const char *reason_name(enum reason r)
 {
-    static const char *const names[] = {
-        "",
+    static const char *const names[] = {"",
 #define REASON_NAME(symbol, name, help) name,
-        REASONS(REASON_NAME)
+                                        REASONS(REASON_NAME)
 #undef REASON_NAME
     };
     assert(r >= 0 && r < REASON_COUNT);
@@ -16,10 +15,9 @@ const char *reason_name(enum reason r)
 
 const char *reason_help(enum reason r)
 {
-    static const char *const helps[] = {
-        "",
+    static const char *const helps[] = {"",
 #define REASON_HELP(symbol, name, help) help,
-        REASONS(REASON_HELP)
+                                        REASONS(REASON_HELP)
 #undef REASON_HELP
     };
     assert(r >= 0 && r < REASON_COUNT);

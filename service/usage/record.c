@@ -3,21 +3,21 @@
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
 /* The shapes are written as the tables of wire contract section 1, line by line. */
-#define FIELD(name_, kind_, struct_, member_, ...)                                                                \
-    {                                                                                                             \
-        .name = (name_), .kind = SHAPE_##kind_, .offset = offsetof(struct struct_, member_), __VA_ARGS__          \
-    }
-#define SHAPE(name_, struct_, fields_)                                                                            \
-    {                                                                                                             \
-        .name = (name_), .bytes = sizeof(struct struct_), .fields = (fields_), .count = COUNT(fields_)            \
-    }
+#define FIELD(name_, kind_, struct_, member_, ...)                                                 \
+    {.name = (name_),                                                                              \
+     .kind = SHAPE_##kind_,                                                                        \
+     .offset = offsetof(struct struct_, member_),                                                  \
+     __VA_ARGS__}
+#define SHAPE(name_, struct_, fields_)                                                             \
+    {.name = (name_), .bytes = sizeof(struct struct_), .fields = (fields_), .count = COUNT(fields_)}
 
 static const struct shape_field specification_fields[] = {
     FIELD("id", TEXT, specification_ref, id, .required = true),
     FIELD("name", TEXT, specification_ref, name),
     FIELD("href", TEXT, specification_ref, href),
 };
-static const struct shape specification = SHAPE("UsageSpecificationRef", specification_ref, specification_fields);
+static const struct shape specification =
+    SHAPE("UsageSpecificationRef", specification_ref, specification_fields);
 
 static const struct shape_field party_fields[] = {
     FIELD("id", TEXT, related_party, id, .required = true),
@@ -34,7 +34,8 @@ static const struct shape_field characteristic_fields[] = {
     FIELD("valueType", TEXT, characteristic, value_type),
     FIELD("id", TEXT, characteristic, id),
 };
-static const struct shape characteristic = SHAPE("UsageCharacteristic", characteristic, characteristic_fields);
+static const struct shape characteristic =
+    SHAPE("UsageCharacteristic", characteristic, characteristic_fields);
 
 static const struct shape_field raw_fields[] = {
     FIELD("source", TEXT, raw_usage, source, .required = true),

@@ -93,8 +93,10 @@ static struct text members_of(struct text object)
     const char *p = object.p, *end = p + object.n;
     if (object.n < 2)
         return (struct text){0};
-    for (p++; p < end - 1 && strchr(" \t\r\n", *p); p++) {}
-    for (end--; end > p && strchr(" \t\r\n", end[-1]); end--) {}
+    for (p++; p < end - 1 && strchr(" \t\r\n", *p); p++) {
+    }
+    for (end--; end > p && strchr(" \t\r\n", end[-1]); end--) {
+    }
     return (struct text){p, (size_t)(end - p)};
 }
 
@@ -230,7 +232,8 @@ static bool chosen(const struct render_fields *f, struct text name)
     return false;
 }
 
-static void write_chosen_members(struct jsonw *w, const struct render_row *row, const struct render_fields *f)
+static void write_chosen_members(struct jsonw *w, const struct render_row *row,
+                                 const struct render_fields *f)
 {
     struct arena *a = arena_new(256); /* for the names of extensions that have escapes */
     struct jsonr r = jsonr_start(row->document);
@@ -246,7 +249,8 @@ static void write_chosen_members(struct jsonw *w, const struct render_row *row, 
     arena_free(a);
 }
 
-void render_usage(struct buf *b, const struct render_row *row, const char *base_url, const struct render_fields *fields)
+void render_usage(struct buf *b, const struct render_row *row, const char *base_url,
+                  const struct render_fields *fields)
 {
     struct jsonw w = jsonw_start(b);
     bool all = !fields || fields->all;

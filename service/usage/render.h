@@ -1,8 +1,10 @@
-/* render - TMF635 JSON of a usage: written for storing, spliced for reading, read back for changing.
+/* render - TMF635 JSON of a usage: written for storing, spliced for reading, read back for
+ * changing.
  *
- * The stored *document* is a JSON object with all that a rating never changes: usageDate, usageType, usageSpecification,
- * usageCharacteristic, relatedParty, @type, @baseType, @schemaLocation and extensions; id, href, status, description
- * and ratedProductUsage are columns. Digits of numbers are kept as they are.
+ * The stored *document* is a JSON object with all that a rating never changes: usageDate,
+ * usageType, usageSpecification, usageCharacteristic, relatedParty, @type, @baseType,
+ * @schemaLocation and extensions; id, href, status, description and ratedProductUsage are columns.
+ * Digits of numbers are kept as they are.
  */
 #pragma once
 
@@ -20,18 +22,23 @@ struct render_row {
     struct text status, description, ratings, document; /* description and ratings may be absent */
 };
 
-/* Names chosen by `fields` (first-level names, separated by commas; dotted names choose their first level). */
+/* Names chosen by `fields` (first-level names, separated by commas; dotted names choose their first
+ * level). */
 struct render_fields {
     bool all;
     struct text names; /* when not all; id and href are always written */
 };
 
-/* The whole resource, or the chosen attributes. `base_url` ends before "/usage/..."; streams from the row, builds no tree. */
-void render_usage(struct buf *b, const struct render_row *row, const char *base_url, const struct render_fields *fields);
+/* The whole resource, or the chosen attributes. `base_url` ends before "/usage/..."; streams from
+ * the row, builds no tree. */
+void render_usage(struct buf *b, const struct render_row *row, const char *base_url,
+                  const struct render_fields *fields);
 
-/* The entity of a stored row; texts point into the row or the arena. False: the document is not one of ours
- * (ERR_FATAL). revision is not touched. */
-bool render_read(const struct render_row *row, struct arena *a, struct usage *out, struct err *err) MUST_CHECK;
+/* The entity of a stored row; texts point into the row or the arena. False: the document is not one
+ * of ours (ERR_FATAL). revision is not touched. */
+bool render_read(const struct render_row *row, struct arena *a, struct usage *out,
+                 struct err *err) MUST_CHECK;
 
 /* A JSON array ratedProductUsage, as render_ratings() wrote it. */
-bool render_read_ratings(struct text json, struct arena *a, struct list *out, struct err *err) MUST_CHECK;
+bool render_read_ratings(struct text json, struct arena *a, struct list *out,
+                         struct err *err) MUST_CHECK;

@@ -30,8 +30,10 @@ struct part {
     const void *blank; /* what an item is before it is read; NULL: all zero */
 };
 
-#define MEMBER(name_, kind_, struct_, member_, ...) {TEXT(name_), MEMBER_##kind_, offsetof(struct struct_, member_), __VA_ARGS__}
-#define PART(members_, struct_, blank_) {(members_), sizeof(members_) / sizeof(members_)[0], sizeof(struct struct_), (blank_)}
+#define MEMBER(name_, kind_, struct_, member_, ...)                                                \
+    {TEXT(name_), MEMBER_##kind_, offsetof(struct struct_, member_), __VA_ARGS__}
+#define PART(members_, struct_, blank_)                                                            \
+    {(members_), sizeof(members_) / sizeof(members_)[0], sizeof(struct struct_), (blank_)}
 
 static const struct member specification_members[] = {
     MEMBER("id", TEXT, specification_ref, id, NULL),
@@ -98,7 +100,8 @@ static const struct member rating_members[] = {
     MEMBER("isBilled", TRUTH, rating, is_billed, NULL),
     MEMBER("productRef", POINTER, rating, product_ref, &product_part),
 };
-static const struct rating blank_rating = {.rating_date = INSTANT_NONE, .is_tax_exempt = -1, .is_billed = -1};
+static const struct rating blank_rating = {
+    .rating_date = INSTANT_NONE, .is_tax_exempt = -1, .is_billed = -1};
 static const struct part rating_part = PART(rating_members, rating, &blank_rating);
 
 /* Failure sticks to the jsonr, so only the end is looked at. */
@@ -231,7 +234,8 @@ static void read_one(struct source *s, const struct member *m, void *place)
     }
 }
 
-/* Looked for from `from` on and then round: in a document of ours the next one stands there or shortly behind. */
+/* Looked for from `from` on and then round: in a document of ours the next one stands there or
+ * shortly behind. */
 static const struct member *find(const struct part *part, struct text key, size_t from)
 {
     for (size_t i = 0; i < part->count; i++) {
@@ -296,7 +300,8 @@ static bool finished(struct source *s, const char *what, struct err *err)
 {
     if (jsonr_done(&s->r))
         return true;
-    return err_set(err, ERR_FATAL, "a stored %s is not one of ours: at byte %td %s", what, s->r.p - s->r.start, s->r.fault);
+    return err_set(err, ERR_FATAL, "a stored %s is not one of ours: at byte %td %s", what,
+                   s->r.p - s->r.start, s->r.fault);
 }
 
 bool render_read_ratings(struct text json, struct arena *a, struct list *out, struct err *err)
@@ -312,7 +317,10 @@ bool render_read_ratings(struct text json, struct arena *a, struct list *out, st
 bool render_read(const struct render_row *row, struct arena *a, struct usage *out, struct err *err)
 {
     int64_t revision = out->revision;
-    *out = (struct usage){.id = row->id, .revision = revision, .usage_date = INSTANT_NONE, .description = row->description};
+    *out = (struct usage){.id = row->id,
+                          .revision = revision,
+                          .usage_date = INSTANT_NONE,
+                          .description = row->description};
     out->status = usage_status_of(row->status);
     if (out->status == STATUS_COUNT)
         return err_set(err, ERR_FATAL, "a stored status is none of the seven");
@@ -321,6 +329,8 @@ bool render_read(const struct render_row *row, struct arena *a, struct usage *ou
     if (!finished(&s, "document", err))
         return false;
     if (out->usage_date == INSTANT_NONE || out->specification.id.n == 0)
-        return err_set(err, ERR_FATAL, "a stored document is not one of ours: no usageDate or no usageSpecification");
+        return err_set(
+            err, ERR_FATAL,
+            "a stored document is not one of ours: no usageDate or no usageSpecification");
     return render_read_ratings(row->ratings, a, &out->ratings, err);
 }

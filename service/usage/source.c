@@ -6,13 +6,15 @@
 
 enum { TAKE_TRIES = 5 };
 
-static const char outbox_sql[] = "SELECT from_offset, to_offset, format::int, messages FROM outbox"
-                                 " WHERE topic = $1::text AND partition = $2::int ORDER BY from_offset";
-static const char look_sql[] =
-    "SELECT next_offset, cluster_id FROM source_offset WHERE topic = $1::text AND partition = $2::int";
+static const char outbox_sql[] =
+    "SELECT from_offset, to_offset, format::int, messages FROM outbox"
+    " WHERE topic = $1::text AND partition = $2::int ORDER BY from_offset";
+static const char look_sql[] = "SELECT next_offset, cluster_id FROM source_offset WHERE topic = "
+                               "$1::text AND partition = $2::int";
 static const char insert_sql[] =
     "INSERT INTO source_offset (topic, partition, next_offset, owner, cluster_id)"
-    " VALUES ($1::text, $2::int, $4::bigint, $3::uuid, $5::text) ON CONFLICT (topic, partition) DO NOTHING";
+    " VALUES ($1::text, $2::int, $4::bigint, $3::uuid, $5::text) ON CONFLICT (topic, partition) DO "
+    "NOTHING";
 
 static void place(struct db_params *p, const char *topic, int partition)
 {
@@ -35,16 +37,20 @@ static bool read_state(const struct db_rows *row, const struct db_rows *outbox, 
     for (int i = 0; i < outbox->count; i++) {
         struct text messages = db_text(outbox, i, 3);
         if (db_int4(outbox, i, 2) != 1)
-            return err_set(err, ERR_FATAL, "the outbox holds rows of format %d, written by another version of usaged",
-                           db_int4(outbox, i, 2));
-        out->outbox[i] = (struct source_row_outbox){db_int8(outbox, i, 0), db_int8(outbox, i, 1),
-                                                    {arena_copy(a, messages.p, messages.n), messages.n}};
+            return err_set(
+                err, ERR_FATAL,
+                "the outbox holds rows of format %d, written by another version of usaged",
+                db_int4(outbox, i, 2));
+        out->outbox[i] =
+            (struct source_row_outbox){db_int8(outbox, i, 0),
+                                       db_int8(outbox, i, 1),
+                                       {arena_copy(a, messages.p, messages.n), messages.n}};
     }
     return true;
 }
 
-static bool read_both(struct db *db, struct db_call *calls, size_t n, struct arena *a, struct source_state *out,
-                      struct err *err)
+static bool read_both(struct db *db, struct db_call *calls, size_t n, struct arena *a,
+                      struct source_state *out, struct err *err)
 {
     struct db_rows row = {0}, outbox = {0};
     for (size_t i = 0; i < n; i++) {
@@ -64,15 +70,16 @@ static bool unblock(struct db *db, struct db_params *where, struct err *err)
 {
     struct err why = *err;
     db_rollback(db);
-    if (!db_is_open(db) || !db_query(db, embed_text(embed_sql, "source_unblock.sql"), where, NULL, err)) {
+    if (!db_is_open(db) ||
+        !db_query(db, embed_text(embed_sql, "source_unblock.sql"), where, NULL, err)) {
         *err = why;
         return false;
     }
     return true;
 }
 
-bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16], struct arena *a,
-                 struct source_state *out, struct err *err)
+bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16],
+                 struct arena *a, struct source_state *out, struct err *err)
 {
     struct db_params where = {0}, take = {0};
     place(&where, topic, partition);
@@ -80,11 +87,12 @@ bool source_take(struct db *db, const char *topic, int partition, const unsigned
     db_param_uuid(&take, owner);
     bool ok = false;
     for (int i = 0; !ok && i < TAKE_TRIES; i++) {
-        struct db_call calls[] = {{.sql = "BEGIN"},
-                                  {.sql = "SET LOCAL lock_timeout = '2s'"},
-                                  {.sql = embed_text(embed_sql, "source_take.sql"), .params = &take},
-                                  {.sql = outbox_sql, .params = &where},
-                                  {.sql = "COMMIT"}};
+        struct db_call calls[] = {
+            {.sql = "BEGIN"},
+            {.sql = "SET LOCAL lock_timeout = '2s'"},
+            {.sql = embed_text(embed_sql, "source_take.sql"), .params = &take},
+            {.sql = outbox_sql, .params = &where},
+            {.sql = "COMMIT"}};
         ok = read_both(db, calls, sizeof calls / sizeof calls[0], a, out, err);
         /* 55P03: lock_timeout */
         if (!ok && (strcmp(err->state, "55P03") != 0 || !unblock(db, &where, err)))
@@ -97,19 +105,20 @@ bool source_take(struct db *db, const char *topic, int partition, const unsigned
     return ok;
 }
 
-bool source_look(struct db *db, const char *topic, int partition, struct arena *a, struct source_state *out,
-                 struct err *err)
+bool source_look(struct db *db, const char *topic, int partition, struct arena *a,
+                 struct source_state *out, struct err *err)
 {
     struct db_params where = {0};
     place(&where, topic, partition);
-    struct db_call calls[] = {{.sql = look_sql, .params = &where}, {.sql = outbox_sql, .params = &where}};
+    struct db_call calls[] = {{.sql = look_sql, .params = &where},
+                              {.sql = outbox_sql, .params = &where}};
     bool ok = read_both(db, calls, 2, a, out, err);
     db_params_fini(&where);
     return ok;
 }
 
-bool source_insert(struct db *db, const char *topic, int partition, const unsigned char owner[16], int64_t next,
-                   const char *cluster, bool *inserted, struct err *err)
+bool source_insert(struct db *db, const char *topic, int partition, const unsigned char owner[16],
+                   int64_t next, const char *cluster, bool *inserted, struct err *err)
 {
     struct db_params p = {0};
     place(&p, topic, partition);
@@ -128,7 +137,8 @@ bool source_knows_topic(struct db *db, const char *topic, bool *known, struct er
     struct db_params p = {0};
     struct db_rows rows = {0};
     db_param_text(&p, text_of(topic));
-    bool ok = db_query(db, "SELECT 1 FROM source_offset WHERE topic = $1::text LIMIT 1", &p, &rows, err);
+    bool ok =
+        db_query(db, "SELECT 1 FROM source_offset WHERE topic = $1::text LIMIT 1", &p, &rows, err);
     *known = ok && rows.count > 0;
     db_rows_fini(&rows);
     db_params_fini(&p);
@@ -138,10 +148,11 @@ bool source_knows_topic(struct db *db, const char *topic, bool *known, struct er
 bool source_parked(struct db *db, int64_t *waiting, int64_t *oldest_seconds, struct err *err)
 {
     struct db_rows rows = {0};
-    bool ok = db_query(db,
-                       "SELECT count(*), coalesce(extract(epoch FROM now() - min(parked_at)), 0)::bigint"
-                       " FROM parked_rating",
-                       NULL, &rows, err);
+    bool ok =
+        db_query(db,
+                 "SELECT count(*), coalesce(extract(epoch FROM now() - min(parked_at)), 0)::bigint"
+                 " FROM parked_rating",
+                 NULL, &rows, err);
     if (ok) {
         *waiting = db_int8(&rows, 0, 0);
         *oldest_seconds = db_int8(&rows, 0, 1);

@@ -1,4 +1,5 @@
-/* source - PostgreSQL's side of a takeover: who owns a source partition, how far it is stored, what is in its outbox. */
+/* source - PostgreSQL's side of a takeover: who owns a source partition, how far it is stored, what
+ * is in its outbox. */
 #pragma once
 
 #include "base/arena.h"
@@ -18,21 +19,22 @@ struct source_state {
     size_t outbox_count;
 };
 
-/* Puts a fresh `owner` into the row, if there is one, and reads it with the outbox, in one transaction of its own. Ends a backend
- * of ours that holds the row for longer than two seconds. */
-bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16], struct arena *a,
-                 struct source_state *out, struct err *err) MUST_CHECK;
+/* Puts a fresh `owner` into the row, if there is one, and reads it with the outbox, in one
+ * transaction of its own. Ends a backend of ours that holds the row for longer than two seconds. */
+bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16],
+                 struct arena *a, struct source_state *out, struct err *err) MUST_CHECK;
 
 /* Reads without taking: the second look before a refusal. */
-bool source_look(struct db *db, const char *topic, int partition, struct arena *a, struct source_state *out,
-                 struct err *err) MUST_CHECK;
+bool source_look(struct db *db, const char *topic, int partition, struct arena *a,
+                 struct source_state *out, struct err *err) MUST_CHECK;
 
 /* The row of a first start. *inserted false: another worker was faster, begin again. */
-bool source_insert(struct db *db, const char *topic, int partition, const unsigned char owner[16], int64_t next,
-                   const char *cluster, bool *inserted, struct err *err) MUST_CHECK;
+bool source_insert(struct db *db, const char *topic, int partition, const unsigned char owner[16],
+                   int64_t next, const char *cluster, bool *inserted, struct err *err) MUST_CHECK;
 
 /* Whether any partition of this topic has a row: then a new partition starts at its beginning. */
 bool source_knows_topic(struct db *db, const char *topic, bool *known, struct err *err) MUST_CHECK;
 
 /* Ratings that wait, and how long the oldest has (seconds): for the metrics. */
-bool source_parked(struct db *db, int64_t *waiting, int64_t *oldest_seconds, struct err *err) MUST_CHECK;
+bool source_parked(struct db *db, int64_t *waiting, int64_t *oldest_seconds,
+                   struct err *err) MUST_CHECK;

@@ -3,15 +3,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/embed.h"
 #include "base/failpoint.h"
 #include "base/instant.h"
 #include "usage/id.h"
 #include "usage/render.h"
-#include "base/embed.h"
 #include "usage/store_copy.h"
 
 enum {
-    COLLISIONS_MAX = 10, /* another writer in between, again and again: then the batch is begun anew */
+    COLLISIONS_MAX =
+        10, /* another writer in between, again and again: then the batch is begun anew */
     RANGES_MAX = 4096,
     VACUUM_BATCHES = 25
 };
@@ -23,15 +24,15 @@ struct range {
 struct store {
     struct store_settings settings;
     struct db *db;
-    bool probe_first; /* the last batch had a duplicate */
-    int batches;      /* since the outbox was vacuumed */
+    bool probe_first;                /* the last batch had a duplicate */
+    int batches;                     /* since the outbox was vacuumed */
     struct range ranges[RANGES_MAX]; /* partitions that are known to be there */
     size_t range_count;
     struct buf scratch;
     struct buf row; /* one JSON text */
     struct db_params claims, ids, updates, parks, account, parked, outbox, clean;
-    const char *update_rated, *park, *lock_parked, *take_parked, *lock_usages, *account_sql, *account_parked,
-        *outbox_add, *outbox_clean;
+    const char *update_rated, *park, *lock_parked, *take_parked, *lock_usages, *account_sql,
+        *account_parked, *outbox_add, *outbox_clean;
 };
 
 struct store *store_new(const struct store_settings *settings)
@@ -57,8 +58,8 @@ void store_free(struct store *s)
 {
     if (!s)
         return;
-    struct db_params *all[] = {&s->claims, &s->ids,    &s->updates, &s->parks,
-                               &s->account, &s->parked, &s->outbox, &s->clean};
+    struct db_params *all[] = {&s->claims,  &s->ids,    &s->updates, &s->parks,
+                               &s->account, &s->parked, &s->outbox,  &s->clean};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         db_params_fini(all[i]);
     buf_fini(&s->scratch);
@@ -66,7 +67,8 @@ void store_free(struct store *s)
     free(s);
 }
 
-/* --- partitions of usage_row ------------------------------------------------------------------------- */
+/* --- partitions of usage_row
+ * ------------------------------------------------------------------------- */
 
 static bool is_covered(const struct store *s, int64_t ms)
 {
@@ -82,7 +84,8 @@ static bool ensure_partition(struct store *s, int64_t ms, struct err *err)
     db_params_reset(&s->ids);
     db_param_time(&s->ids, ms);
     db_param_text(&s->ids, text_of(s->settings.interval));
-    if (!db_query(s->db, "SELECT low_ms, high_ms FROM ensure_partition($1::timestamptz, $2::text)", &s->ids, &rows, err))
+    if (!db_query(s->db, "SELECT low_ms, high_ms FROM ensure_partition($1::timestamptz, $2::text)",
+                  &s->ids, &rows, err))
         return false;
     if (s->range_count == RANGES_MAX)
         s->range_count = 0;
@@ -111,7 +114,8 @@ bool store_prepare(struct store *s, struct err *err)
     return is_covered(s, next) || ensure_partition(s, next, err);
 }
 
-/* --- parameters -------------------------------------------------------------------------------------- */
+/* --- parameters
+ * -------------------------------------------------------------------------------------- */
 
 static void claim_params(struct store *s, const struct changes *c, const struct store_part *parts)
 {
@@ -140,7 +144,8 @@ static void claim_params(struct store *s, const struct changes *c, const struct 
 }
 
 /* The ids of the groups that `wanted` names; returns how many. */
-static size_t id_params(struct store *s, const struct changes *c, bool (*wanted)(const struct group *))
+static size_t id_params(struct store *s, const struct changes *c,
+                        bool (*wanted)(const struct group *))
 {
     size_t n = 0;
     for (size_t i = 0; i < c->group_count; i++)
@@ -170,9 +175,11 @@ static bool may_have_parked(const struct group *g)
     return g->inserted || (g->rated && g->there != NULL);
 }
 
-/* --- what is there ----------------------------------------------------------------------------------- */
+/* --- what is there
+ * ----------------------------------------------------------------------------------- */
 
-/* The group of an id; the rows come in the order of the groups, so the search goes on where it stood. */
+/* The group of an id; the rows come in the order of the groups, so the search goes on where it
+ * stood. */
 static struct group *find_group(const struct changes *c, size_t *at, const unsigned char *uuid)
 {
     struct usage_id id;
@@ -183,8 +190,8 @@ static struct group *find_group(const struct changes *c, size_t *at, const unsig
     return &c->groups[*at];
 }
 
-static const char probe_sql[] =
-    "SELECT id, content, deleted_at IS NOT NULL FROM usage_row WHERE id = ANY ($1::uuid[]) ORDER BY id";
+static const char probe_sql[] = "SELECT id, content, deleted_at IS NOT NULL FROM usage_row WHERE "
+                                "id = ANY ($1::uuid[]) ORDER BY id";
 
 /* A duplicate's digest is read without a lock: it never changes. */
 static size_t note_probed(struct changes *c, struct db_rows *rows)
@@ -207,7 +214,8 @@ static struct text kept(struct arena *a, struct text t)
     return t.p ? (struct text){arena_copy(a, t.p, t.n), t.n} : t;
 }
 
-static bool read_there(struct changes *c, const struct db_rows *rows, int i, struct there *there, struct err *err)
+static bool read_there(struct changes *c, const struct db_rows *rows, int i, struct there *there,
+                       struct err *err)
 {
     there->content = (uint64_t)db_int8(rows, i, 1);
     there->deleted = db_truth(rows, i, 2);
@@ -250,7 +258,8 @@ static bool lock_usages(struct store *s, struct changes *c, struct err *err)
     return ok;
 }
 
-static bool read_parked(struct changes *c, const struct db_rows *rows, int i, struct parked *p, struct err *err)
+static bool read_parked(struct changes *c, const struct db_rows *rows, int i, struct parked *p,
+                        struct err *err)
 {
     struct change *change = &p->change;
     change->kind = CHANGE_RATED;
@@ -323,7 +332,8 @@ static bool take_parked(struct store *s, struct changes *c, struct err *err)
     return ok;
 }
 
-/* --- what is written --------------------------------------------------------------------------------- */
+/* --- what is written
+ * --------------------------------------------------------------------------------- */
 
 static struct text json_of(struct store *s, const struct list *ratings)
 {
@@ -342,21 +352,21 @@ static size_t update_params(struct store *s, const struct changes *c)
         n += c->groups[i].changed;
     if (n == 0)
         return 0;
-#define EACH_CHANGED(type, element)                                                                          \
-    db_array_begin(p, type, n);                                                                              \
-    for (size_t i = 0; i < c->group_count; i++)                                                              \
-        if (c->groups[i].changed) {                                                                          \
-            const struct group *g = &c->groups[i];                                                           \
-            element;                                                                                         \
-        }                                                                                                    \
+#define EACH_CHANGED(type, element)                                                                \
+    db_array_begin(p, type, n);                                                                    \
+    for (size_t i = 0; i < c->group_count; i++)                                                    \
+        if (c->groups[i].changed) {                                                                \
+            const struct group *g = &c->groups[i];                                                 \
+            element;                                                                               \
+        }                                                                                          \
     db_array_end(p)
     db_params_reset(p);
     EACH_CHANGED(DB_UUID, db_array_uuid(p, g->id.bytes));
-    EACH_CHANGED(DB_TEXT, db_array_text(p, text_of(usage_status_names[g->now.usage.status])));
-    EACH_CHANGED(DB_TEXT, db_array_text(p, g->now.usage.description));
-    EACH_CHANGED(DB_TEXT, db_array_text(p, json_of(s, &g->now.usage.ratings)));
-    EACH_CHANGED(DB_INT8, db_array_int8(p, g->now.usage.revision));
-    EACH_CHANGED(DB_BYTES, db_array_bytes(p, g->now.rated, (size_t)g->now.rated_count * 8));
+    EACH_CHANGED(DB_TEXT, db_array_text(p, text_of(usage_status_names[g->now->usage.status])));
+    EACH_CHANGED(DB_TEXT, db_array_text(p, g->now->usage.description));
+    EACH_CHANGED(DB_TEXT, db_array_text(p, json_of(s, &g->now->usage.ratings)));
+    EACH_CHANGED(DB_INT8, db_array_int8(p, g->now->usage.revision));
+    EACH_CHANGED(DB_BYTES, db_array_bytes(p, g->now->rated, (size_t)g->now->rated_count * 8));
 #undef EACH_CHANGED
     db_param_time(p, c->now_ms);
     return n;
@@ -374,10 +384,10 @@ static struct text packed_headers(struct store *s, const struct inbound *in)
 static void park_params(struct store *s, const struct changes *c)
 {
     struct db_params *p = &s->parks;
-#define EACH_PARKED(type, element)                                                                           \
-    db_array_begin(p, type, c->to_park_count);                                                               \
-    for (const struct parked *k = c->to_park; k; k = k->next)                                                \
-        element;                                                                                             \
+#define EACH_PARKED(type, element)                                                                 \
+    db_array_begin(p, type, c->to_park_count);                                                     \
+    for (const struct parked *k = c->to_park; k; k = k->next)                                      \
+        element;                                                                                   \
     db_array_end(p)
     db_params_reset(p);
     EACH_PARKED(DB_UUID, db_array_uuid(p, k->change.id.bytes));
@@ -405,12 +415,12 @@ static size_t account_params(struct db_params *p, const struct changes *c, bool 
             n += COUNTS(i)[o] > 0;
     if (n == 0)
         return 0;
-#define EACH_COUNT(type, element)                                                                            \
-    db_array_begin(p, type, n);                                                                              \
-    for (size_t i = 0; i < c->part_count; i++)                                                               \
-        for (int o = 0; o < OUTCOME_COUNT; o++)                                                              \
-            if (COUNTS(i)[o] > 0)                                                                            \
-                element;                                                                                     \
+#define EACH_COUNT(type, element)                                                                  \
+    db_array_begin(p, type, n);                                                                    \
+    for (size_t i = 0; i < c->part_count; i++)                                                     \
+        for (int o = 0; o < OUTCOME_COUNT; o++)                                                    \
+            if (COUNTS(i)[o] > 0)                                                                  \
+                element;                                                                           \
     db_array_end(p)
     db_params_reset(p);
     EACH_COUNT(DB_TEXT, db_array_text(p, text_of(c->parts[i].topic)));
@@ -425,12 +435,12 @@ static size_t account_params(struct db_params *p, const struct changes *c, bool 
 static void outbox_params(struct store *s, const struct changes *c)
 {
     struct db_params *p = &s->outbox;
-#define EACH_PART(type, element)                                                                             \
-    db_array_begin(p, type, c->part_count);                                                                  \
-    for (size_t i = 0; i < c->part_count; i++) {                                                             \
-        const struct part *t = &c->parts[i];                                                                 \
-        element;                                                                                             \
-    }                                                                                                        \
+#define EACH_PART(type, element)                                                                   \
+    db_array_begin(p, type, c->part_count);                                                        \
+    for (size_t i = 0; i < c->part_count; i++) {                                                   \
+        const struct part *t = &c->parts[i];                                                       \
+        element;                                                                                   \
+    }                                                                                              \
     db_array_end(p)
     db_params_reset(p);
     EACH_PART(DB_TEXT, db_array_text(p, text_of(t->topic)));
@@ -459,7 +469,8 @@ static void clean_params(struct db_params *p, const struct store_mark *marks, si
     db_array_end(p);
 }
 
-/* --- the transaction --------------------------------------------------------------------------------- */
+/* --- the transaction
+ * --------------------------------------------------------------------------------- */
 
 static const char claim_sql[] =
     "SELECT claim(v.topic, v.partition, v.owner, v.low, v.high)"
@@ -467,7 +478,8 @@ static const char claim_sql[] =
     " AS v (topic, partition, owner, low, high)";
 
 /* Claimed first: whoever lost the partition must fail before it has written anything. */
-static bool begin(struct store *s, struct changes *c, const struct store_part *parts, struct err *err)
+static bool begin(struct store *s, struct changes *c, const struct store_part *parts,
+                  struct err *err)
 {
     struct db_rows probed = {0};
     bool probe = s->probe_first && id_params(s, c, creates) > 0;
@@ -495,7 +507,8 @@ static bool any_inserted(const struct changes *c)
     return false;
 }
 
-/* COPY of all that may be new. On a collision: back to the savepoint, look which are there, COPY the rest. */
+/* COPY of all that may be new. On a collision: back to the savepoint, look which are there, COPY
+ * the rest. */
 static bool insert_new(struct store *s, struct changes *c, struct err *err)
 {
     for (int i = 0; any_inserted(c) && !store_copy(s->db, c, &s->scratch, err); i++) {
@@ -515,7 +528,8 @@ static bool insert_new(struct store *s, struct changes *c, struct err *err)
     return true;
 }
 
-static bool finish(struct store *s, struct changes *c, const struct store_part *parts, struct err *err)
+static bool finish(struct store *s, struct changes *c, const struct store_part *parts,
+                   struct err *err)
 {
     struct db_call calls[8];
     size_t n = 0;
@@ -533,7 +547,8 @@ static bool finish(struct store *s, struct changes *c, const struct store_part *
     calls[n++] = (struct db_call){.sql = s->outbox_add, .params = &s->outbox};
     struct store_mark *marks = arena_alloc(c->a, c->part_count * sizeof *marks);
     for (size_t i = 0; i < c->part_count; i++)
-        marks[i] = (struct store_mark){c->parts[i].topic, c->parts[i].partition, parts[i].published};
+        marks[i] =
+            (struct store_mark){c->parts[i].topic, c->parts[i].partition, parts[i].published};
     clean_params(&s->clean, marks, c->part_count);
     calls[n++] = (struct db_call){.sql = s->outbox_clean, .params = &s->clean};
     calls[n++] = (struct db_call){.sql = "COMMIT"};
@@ -544,7 +559,8 @@ static bool finish(struct store *s, struct changes *c, const struct store_part *
     return true;
 }
 
-static bool transaction(struct store *s, struct changes *c, const struct store_part *parts, struct err *err)
+static bool transaction(struct store *s, struct changes *c, const struct store_part *parts,
+                        struct err *err)
 {
     if (!ensure_partitions(s, c, err) || !begin(s, c, parts, err) || !insert_new(s, c, err) ||
         !lock_usages(s, c, err) || !take_parked(s, c, err))
@@ -565,7 +581,8 @@ static void vacuum_outbox(struct store *s)
         err_clear(&err); /* a lost connection shows at the next batch */
 }
 
-bool store_batch(struct store *s, struct changes *c, const struct store_part *parts, struct err *err)
+bool store_batch(struct store *s, struct changes *c, const struct store_part *parts,
+                 struct err *err)
 {
     for (int i = 0;; i++) {
         if (transaction(s, c, parts, err)) {
@@ -573,7 +590,8 @@ bool store_batch(struct store *s, struct changes *c, const struct store_part *pa
             return true;
         }
         db_rollback(s->db);
-        /* 23514 without a constraint: no partition for a row, so one was dropped behind our back. */
+        /* 23514 without a constraint: no partition for a row, so one was dropped behind our back.
+         */
         if (strcmp(err->state, "23514") != 0 || err->code != 0 || i > 0)
             return false;
         s->range_count = 0;

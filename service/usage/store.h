@@ -1,8 +1,10 @@
 /* store - one batch, one PostgreSQL transaction: claim, usages, ratings, account, outbox, COMMIT.
  *
- * One thread. The order of locks is the same everywhere: source_offset by (topic, partition), new ids, existing usages, parked
- * ratings, the account. Errors: ERR_RETRY with the SQLSTATE; STORE_CLAIM_LOST means that another has taken a partition over. After any error
- * nothing of the batch is stored, unless the answer to COMMIT was lost: whoever takes the partitions over next reads which.
+ * One thread. The order of locks is the same everywhere: source_offset by (topic, partition), new
+ * ids, existing usages, parked ratings, the account. Errors: ERR_RETRY with the SQLSTATE;
+ * STORE_CLAIM_LOST means that another has taken a partition over. After any error nothing of the
+ * batch is stored, unless the answer to COMMIT was lost: whoever takes the partitions over next
+ * reads which.
  */
 #pragma once
 
@@ -21,14 +23,16 @@ struct store_settings {
 struct store *store_new(const struct store_settings *settings);
 void store_free(struct store *s);
 
-/* `owners`: 16 bytes for each part of the batch; `published`: everything below it is known to be published, so its outbox
- * rows go (-1: none). Decides all outcomes on the way (changes_decide, changes_messages). */
+/* `owners`: 16 bytes for each part of the batch; `published`: everything below it is known to be
+ * published, so its outbox rows go (-1: none). Decides all outcomes on the way (changes_decide,
+ * changes_messages). */
 struct store_part {
     unsigned char owner[16];
     int64_t published;
 };
 
-bool store_batch(struct store *s, struct changes *c, const struct store_part *parts, struct err *err) MUST_CHECK;
+bool store_batch(struct store *s, struct changes *c, const struct store_part *parts,
+                 struct err *err) MUST_CHECK;
 
 /* The removal of published outbox rows by itself: of an idle worker, and of a stopping one. */
 struct store_mark {
@@ -36,7 +40,8 @@ struct store_mark {
     int partition;
     int64_t published;
 };
-bool store_clean(struct store *s, const struct store_mark *marks, size_t n, struct err *err) MUST_CHECK;
+bool store_clean(struct store *s, const struct store_mark *marks, size_t n,
+                 struct err *err) MUST_CHECK;
 
 /* Makes the partitions of now and of the next interval; at start, and from time to time. */
 bool store_prepare(struct store *s, struct err *err) MUST_CHECK;

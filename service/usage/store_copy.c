@@ -6,7 +6,8 @@
 enum { CHUNK = 65536, COLUMNS = 15 };
 
 static const char copy_sql[] =
-    "COPY usage_row (id, usage_date, usage_type, status, description, specification_id, party_id, other_party_ids,"
+    "COPY usage_row (id, usage_date, usage_type, status, description, specification_id, party_id, "
+    "other_party_ids,"
     " rated_product_usage, revision, created_at, updated_at, content, rated, document)"
     " FROM STDIN (FORMAT binary)";
 
@@ -115,7 +116,8 @@ static void add_row(struct buf *b, const struct changes *c, const struct entry *
 
 static bool put_rows(struct db *db, const struct changes *c, struct buf *b, struct err *err)
 {
-    static const char header[19] = "PGCOPY\n\377\r\n"; /* signature, then flags and extension length, both 0 */
+    static const char header[19] =
+        "PGCOPY\n\377\r\n"; /* signature, then flags and extension length, both 0 */
     buf_reset(b);
     buf_add(b, header, sizeof header);
     bool first = true;
@@ -140,5 +142,6 @@ static bool put_rows(struct db *db, const struct changes *c, struct buf *b, stru
 
 bool store_copy(struct db *db, const struct changes *c, struct buf *scratch, struct err *err)
 {
-    return db_copy_begin(db, copy_sql, err) && put_rows(db, c, scratch, err) && db_copy_end(db, err);
+    return db_copy_begin(db, copy_sql, err) && put_rows(db, c, scratch, err) &&
+           db_copy_end(db, err);
 }

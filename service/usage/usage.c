@@ -18,10 +18,12 @@ bool usage_may_become(enum usage_status from, enum usage_status to, enum usage_r
 {
     enum { NO, YES, INGEST }; /* INGEST: a rating implies the guiding that nobody reported */
     static const unsigned char table[STATUS_COUNT][STATUS_COUNT] = {
-        [STATUS_RECEIVED] = {[STATUS_GUIDED] = YES, [STATUS_REJECTED] = YES, [STATUS_RATED] = INGEST},
+        [STATUS_RECEIVED] =
+            {[STATUS_GUIDED] = YES, [STATUS_REJECTED] = YES, [STATUS_RATED] = INGEST},
         [STATUS_GUIDED] = {[STATUS_RATED] = YES, [STATUS_REJECTED] = YES},
         [STATUS_REJECTED] = {[STATUS_RECYCLED] = YES},
-        [STATUS_RECYCLED] = {[STATUS_GUIDED] = YES, [STATUS_REJECTED] = YES, [STATUS_RATED] = INGEST},
+        [STATUS_RECYCLED] =
+            {[STATUS_GUIDED] = YES, [STATUS_REJECTED] = YES, [STATUS_RATED] = INGEST},
         [STATUS_RATED] = {[STATUS_RERATED] = YES, [STATUS_BILLED] = YES},
         [STATUS_RERATED] = {[STATUS_RERATED] = YES, [STATUS_BILLED] = YES},
     };
@@ -71,23 +73,21 @@ static bool products_equal(const struct product_ref *a, const struct product_ref
 {
     if (!a || !b)
         return a == b;
-    return text_eq(a->id, b->id) && text_eq(a->name, b->name) && text_eq(a->href, b->href)
-        && text_eq(a->referred_type, b->referred_type);
+    return text_eq(a->id, b->id) && text_eq(a->name, b->name) && text_eq(a->href, b->href) &&
+           text_eq(a->referred_type, b->referred_type);
 }
 
 static bool rating_equal(const struct rating *a, const struct rating *b)
 {
-    return a->rating_date == b->rating_date
-        && text_eq(a->rating_amount_type, b->rating_amount_type)
-        && money_equal(a->tax_excluded, b->tax_excluded)
-        && money_equal(a->tax_included, b->tax_included)
-        && money_equal(a->bucket_value, b->bucket_value)
-        && values_equal(&a->tax_rate, &b->tax_rate)
-        && a->is_tax_exempt == b->is_tax_exempt
-        && a->is_billed == b->is_billed
-        && text_eq(a->offer_tariff_type, b->offer_tariff_type)
-        && text_eq(a->usage_rating_tag, b->usage_rating_tag)
-        && products_equal(a->product_ref, b->product_ref);
+    return a->rating_date == b->rating_date &&
+           text_eq(a->rating_amount_type, b->rating_amount_type) &&
+           money_equal(a->tax_excluded, b->tax_excluded) &&
+           money_equal(a->tax_included, b->tax_included) &&
+           money_equal(a->bucket_value, b->bucket_value) &&
+           values_equal(&a->tax_rate, &b->tax_rate) && a->is_tax_exempt == b->is_tax_exempt &&
+           a->is_billed == b->is_billed && text_eq(a->offer_tariff_type, b->offer_tariff_type) &&
+           text_eq(a->usage_rating_tag, b->usage_rating_tag) &&
+           products_equal(a->product_ref, b->product_ref);
 }
 
 bool usage_ratings_equal(const struct list *a, const struct list *b)
@@ -144,10 +144,11 @@ bool usage_complete_ratings(enum usage_status status, struct list *ratings, stru
     if (ratings->count > 0 && !lacks)
         return true;
     if (lacks)
-        err_set(err, ERR_DATA, "ratedProductUsage[%zu].%s is absent, which status %s needs", i, lacks,
-                usage_status_names[status]);
+        err_set(err, ERR_DATA, "ratedProductUsage[%zu].%s is absent, which status %s needs", i,
+                lacks, usage_status_names[status]);
     else
-        err_set(err, ERR_DATA, "ratedProductUsage is empty, status %s needs at least one", usage_status_names[status]);
+        err_set(err, ERR_DATA, "ratedProductUsage is empty, status %s needs at least one",
+                usage_status_names[status]);
     err->code = REASON_INCOMPLETE;
     return false;
 }

@@ -1,7 +1,8 @@
 /* usage - the entity: a TMF635 v4 Usage with its parts, its states and what may follow what.
  *
- * Plain data. Texts and lists are borrowed from a message, a document or an arena; nothing that outlives them may
- * keep them. An absent text has p = NULL, an absent time is INSTANT_NONE, an absent truth is -1, an absent part is NULL.
+ * Plain data. Texts and lists are borrowed from a message, a document or an arena; nothing that
+ * outlives them may keep them. An absent text has p = NULL, an absent time is INSTANT_NONE, an
+ * absent truth is -1, an absent part is NULL.
  */
 #pragma once
 
@@ -24,12 +25,14 @@ enum usage_status {
     STATUS_COUNT
 };
 
-extern const char *const usage_status_names[STATUS_COUNT + 1]; /* NULL-terminated: also a shape's symbols */
+extern const char
+    *const usage_status_names[STATUS_COUNT + 1]; /* NULL-terminated: also a shape's symbols */
 
 /* STATUS_COUNT if it is none of the seven. */
 enum usage_status usage_status_of(struct text name);
 
-/* Where a change comes from decides which transitions there are (tmf635-contract section 4, wire contract section 4). */
+/* Where a change comes from decides which transitions there are (tmf635-contract section 4, wire
+ * contract section 4). */
 enum usage_road { ROAD_INGEST, ROAD_HTTP };
 bool usage_may_become(enum usage_status from, enum usage_status to, enum usage_road road);
 
@@ -87,7 +90,8 @@ struct usage {
     struct text extensions; /* one JSON object, or absent */
 };
 
-/* The party whose id is party_id and the default event key: role subscriber, else the first, else NULL. */
+/* The party whose id is party_id and the default event key: role subscriber, else the first, else
+ * NULL. */
 const struct related_party *usage_subscriber(const struct usage *u);
 
 /* The newest ratingDate, INSTANT_NONE if no rating has one. */
@@ -96,6 +100,8 @@ int64_t usage_newest_rating(const struct list *ratings);
 /* Same ratings by value, in the same order: 0.6 is 0.60. */
 bool usage_ratings_equal(const struct list *a, const struct list *b);
 
-/* What status demands of the ratings (tmf635-contract section 4). ERR_DATA, code REASON_INCOMPLETE: the text names
- * the element and the attribute. Fills in the defaults of missing attributes (usageRatingTag ...). */
-bool usage_complete_ratings(enum usage_status status, struct list *ratings, struct err *err) MUST_CHECK;
+/* What status demands of the ratings (tmf635-contract section 4). ERR_DATA, code REASON_INCOMPLETE:
+ * the text names the element and the attribute. Fills in the defaults of missing attributes
+ * (usageRatingTag ...). */
+bool usage_complete_ratings(enum usage_status status, struct list *ratings,
+                            struct err *err) MUST_CHECK;

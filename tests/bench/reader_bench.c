@@ -1,4 +1,5 @@
-/* ns a record of reader_read(), for a record like mediation's (about 350 bytes). Run alone, built with -O2. */
+/* ns a record of reader_read(), for a record like mediation's (about 350 bytes). Run alone, built
+ * with -O2. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,7 +10,8 @@
 
 enum { RECORDS = 1000, ROUNDS = 500, RUNS = 7 };
 
-static void write_trait(struct buf *b, const char *name, int branch, int64_t number, const char *text)
+static void write_trait(struct buf *b, const char *name, int branch, int64_t number,
+                        const char *text)
 {
     writer_text(b, text_of(name));
     writer_branch(b, branch);

@@ -124,12 +124,21 @@ static void set_up(void)
     must(mapping_rated(&settings, rated, -1, SAMPLE_NOW, records, &c, &err), err.text);
     rated->usage = NULL;
     usage = c.usage;
-    event = (struct event){.type = EVENT_STATE_CHANGE, .schema_id = 1, .usage = usage, .base_url = "https://bss.example.net/v4",
-                           .event_time = SAMPLE_NOW, .occurred = SAMPLE_NOW, .source = raw->source, .record_id = raw->record_id};
+    event = (struct event){.type = EVENT_STATE_CHANGE,
+                           .schema_id = 1,
+                           .usage = usage,
+                           .base_url = "https://bss.example.net/v4",
+                           .event_time = SAMPLE_NOW,
+                           .occurred = SAMPLE_NOW,
+                           .source = raw->source,
+                           .record_id = raw->record_id};
     render_document(&kept[0], usage);
     render_ratings(&kept[1], &usage->ratings);
-    row = (struct render_row){.id = usage->id, .status = TEXT("rated"), .description = usage->description,
-                              .ratings = {kept[1].data, kept[1].len}, .document = {kept[0].data, kept[0].len}};
+    row = (struct render_row){.id = usage->id,
+                              .status = TEXT("rated"),
+                              .description = usage->description,
+                              .ratings = {kept[1].data, kept[1].len},
+                              .document = {kept[0].data, kept[0].len}};
 }
 
 int main(void)

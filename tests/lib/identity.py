@@ -1,5 +1,6 @@
 """identity - ids of usages and events, and Kafka's partitioner, computed anew from their description."""
 
+import functools
 import hashlib
 import uuid
 
@@ -23,6 +24,7 @@ def _version_8(raw: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+@functools.lru_cache(maxsize=100_000)
 def partition_of(key: bytes, partitions: int) -> int:
     """Where the Java client puts a key."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

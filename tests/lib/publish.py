@@ -9,6 +9,7 @@ import requests
 from confluent_kafka import KafkaError, Message, Producer
 
 from . import expect as expectation
+from .consume import read_all
 from .ledger import Entry, Expect, Headers, Ledger
 from .records import Record
 from .schemas import MEDIATION, Writer
@@ -44,6 +45,7 @@ class Publisher:
         self._ids: dict[tuple[str, str], int] = {}
         self._writers: dict[str, Writer] = {}
         self._failed: Optional[KafkaError] = None
+        self._unplaced: list[Entry] = []
         self._producer = Producer({**scene.rig.kafka.client, "enable.idempotence": True, "linger.ms": 5,
                                    "partitioner": "murmur2_random", "compression.type": "lz4",
                                    "queue.buffering.max.messages": 2_000_000, "message.max.bytes": 4_000_000,
@@ -106,7 +108,11 @@ class Publisher:
             if error is not None:
                 self._failed = error
                 return
-            entry.partition, entry.offset = message.partition(), message.offset()
+            entry.partition = message.partition()
+            if message.offset() is not None:
+                entry.offset = message.offset()
+            else:
+                self._unplaced.append(entry)
             entry.timestamp = message.timestamp()[1]
 
         more = {} if partition is None else {"partition": partition}
@@ -124,6 +130,22 @@ class Publisher:
             raise RuntimeError(f"publishing: {self._failed}")
         if left:
             raise TimeoutError(f"publishing: {left} records are not acknowledged after {seconds:g} s")
+        if self._unplaced:
+            self.place(self._unplaced)
+            self._unplaced = []
+
+    def place(self, entries: list[Entry]) -> None:
+        """Looks up where records lie. When the broker had taken a batch and its answer was lost, the producer sends
+        it again and learns only that it is there already, not at which offset."""
+        known = {(entry.topic, entry.partition, entry.offset) for entry in self.ledger.entries if entry.offset >= 0}
+        found = {topic: read_all(self.scene.rig.kafka, [topic], "read_uncommitted")
+                 for topic in {entry.topic for entry in entries}}
+        for entry in entries:
+            same = (entry.partition, entry.key, entry.value, entry.timestamp)
+            entry.offset = next(one.offset for one in found[entry.topic]
+                                if (one.partition, one.key, one.value, one.timestamp) == same
+                                and (one.topic, one.partition, one.offset) not in known)
+            known.add((entry.topic, entry.partition, entry.offset))
 
 
 def _key(record: Record, key: Optional[bytes]) -> Optional[bytes]:

@@ -72,9 +72,13 @@ def _party(party: Record) -> Record:
     return {"referredType": "Customer", **party}
 
 
+_NEEDED = ("source", "recordId", "usageDate", "usageType")
+
+
 def _raw(record: Record, scale: int, without: tuple[str, ...] = ()) -> Record:
     """The record with defaults filled in, decimals at the writer's scale, absent fields left out."""
-    carried = {key: value for key, value in record.items() if value not in (None, [], "") and key not in without}
+    carried = {key: value for key, value in record.items()
+               if key in _NEEDED or value not in (None, [], "") and key not in without}
     if "status" not in carried:
         carried["status"] = "received"
     if "relatedParty" in carried:

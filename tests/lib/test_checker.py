@@ -122,6 +122,20 @@ def test_a_fault_in_the_events_is_found(played, spoil, words):
     assert len(problems) <= 4, problems
 
 
+def test_a_record_whose_acknowledgement_was_lost_is_found_in_the_topic(scene):
+    publisher = Publisher(scene)
+    record = Records(5).next()
+    entries = [publisher.raw(record) for _ in range(5)]
+    publisher.flush()
+    offsets = [entry.offset for entry in entries]
+
+    for entry in entries[1:4]:
+        entry.offset = -1
+    publisher.place(entries[1:4])
+
+    assert [entry.offset for entry in entries] == offsets
+
+
 def test_an_aborted_event_is_not_seen(played):
     scene, ledger, double = played
     double.publish()

@@ -25,7 +25,9 @@ class JavaPart(Part):
 
     def java(self, quick: bool) -> list[str]:
         """The command and its options. `quick` starts sooner and runs slower: right for tests, wrong for figures."""
-        command = ["java", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true"]
+        command = ["java", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true",
+                   # Nothing in the system's folder for temporary files: a SIGKILL would leave it there.
+                   "-XX:-UsePerfData", f"-Djava.io.tmpdir={self.folder}"]
         if quick:
             command.append("-XX:TieredStopAtLevel=1")
         if self._archive().exists():

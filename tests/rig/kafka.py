@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Callable, Iterable, Mapping, Optional, Sequence, TypeVar
 
-from confluent_kafka import (ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException,
+from confluent_kafka import (Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException,
                              TopicPartition)
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
@@ -23,9 +23,11 @@ QUICK = {
 }
 
 
-_NOT_YET = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
-            KafkaError.NOT_COORDINATOR, KafkaError._TIMED_OUT, KafkaError._TRANSPORT,
-            KafkaError.UNSTABLE_OFFSET_COMMIT)
+# What a broker, or a client that has just asked it, says of something that is about to be there.
+_NOT_YET = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+            KafkaError.NOT_COORDINATOR, KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.LEADER_NOT_AVAILABLE,
+            KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_LEADER_EPOCH,
+            KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT, KafkaError._TIMED_OUT, KafkaError._TRANSPORT}
 T = TypeVar("T")
 
 
@@ -44,6 +46,7 @@ class Kafka(JavaPart):
                        "reconnect.backoff.max.ms": 250, "log_level": 0}
         self._quick = quick
         self._admin: Optional[AdminClient] = None
+        self._askers: dict[str, Consumer] = {}
         self._write_properties({**({} if broker_defaults else QUICK), **(settings or {})})
 
     def _write_properties(self, settings: Mapping[str, object]) -> None:
@@ -89,9 +92,12 @@ class Kafka(JavaPart):
 
     def create_topics(self, names: Iterable[str], partitions: int = 4,
                       config: Optional[Mapping[str, str]] = None) -> None:
-        """Creates the topics and waits until each is to be seen."""
+        """Creates the topics and waits until the broker leads each partition: it says that a topic is there before."""
+        names = list(names)
         new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name in names]
         _wait(self.admin().create_topics(new, operation_timeout=15))
+        parts = [TopicPartition(name, number) for name in names for number in range(partitions)]
+        _patiently(lambda: _wait(self.admin().list_offsets({part: OffsetSpec.latest() for part in parts})))
 
     def delete_topics(self, names: Iterable[str]) -> None:
         _wait(self.admin().delete_topics(list(names), operation_timeout=15))
@@ -102,28 +108,33 @@ class Kafka(JavaPart):
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
         """Low and high watermark of each partition."""
         parts = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
-        low = self.admin().list_offsets({part: OffsetSpec.earliest() for part in parts})
-        high = self.admin().list_offsets({part: OffsetSpec.latest() for part in parts},
-                                         isolation_level=IsolationLevel.READ_UNCOMMITTED)
-        lows = {part.partition: future.result(15).offset for part, future in low.items()}
-        return {part.partition: (lows[part.partition], future.result(15).offset) for part, future in high.items()}
 
-    def committed(self, group: str, topics: Optional[Iterable[str]] = None) -> dict[tuple[str, int], int]:
-        """The group's committed offset of each partition that has one; waits while a transaction holds one of them,
-        which it does for some milliseconds after its commit was acknowledged."""
-        asked = ConsumerGroupTopicPartitions(group)
+        def ask(spec: OffsetSpec) -> dict[int, int]:
+            answer = self.admin().list_offsets({part: spec for part in parts},
+                                               isolation_level=IsolationLevel.READ_UNCOMMITTED)
+            return {part.partition: future.result(15).offset for part, future in answer.items()}
 
-        answer = _patiently(lambda: _each_good(
-            self.admin().list_consumer_group_offsets([asked], require_stable=True)[group].result(15)))
-        wanted = None if topics is None else set(topics)
-        return {(part.topic, part.partition): part.offset for part in answer.topic_partitions
-                if part.offset >= 0 and (wanted is None or part.topic in wanted)}
+        low, high = (_patiently(lambda spec=spec: ask(spec)) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
+        return {number: (low[number], high[number]) for number in low}
+
+    def committed(self, group: str, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The group's committed offset of each partition of these topics that has one; waits while a transaction holds
+        one of them, which it does for some milliseconds after its commit was acknowledged.
+
+        A consumer that never joins asks: librdkafka's ListConsumerGroupOffsets crashes on a handle without a group
+        when the group's coordinator is not to be had."""
+        if group not in self._askers:
+            self._askers[group] = Consumer({**self.client, "group.id": group, "isolation.level": "read_committed"})
+        asker = self._askers[group]
+        places = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions(topic))]
+        answer = _patiently(lambda: _each_good(asker.committed(places, timeout=15)))
+        return {(part.topic, part.partition): part.offset for part in answer if part.offset >= 0}
 
     def set_committed(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
         """Resets a group without members, as an operator's tool would."""
         parts = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
         asked = ConsumerGroupTopicPartitions(group, parts)
-        _patiently(lambda: _each_good(self.admin().alter_consumer_group_offsets([asked])[group].result(15)))
+        _patiently(lambda: _each_good(self.admin().alter_consumer_group_offsets([asked])[group].result(15).topic_partitions))
 
     def delete_group(self, group: str) -> None:
         """Deletes a group without members, and with it all its offsets."""
@@ -152,12 +163,12 @@ def _patiently(ask: Callable[[], T], seconds: float = 20) -> T:
         time.sleep(0.05)
 
 
-def _each_good(answer: ConsumerGroupTopicPartitions) -> ConsumerGroupTopicPartitions:
+def _each_good(parts: list[TopicPartition]) -> list[TopicPartition]:
     """An answer may be good and its parts not."""
-    for part in answer.topic_partitions:
+    for part in parts:
         if part.error is not None:
             raise KafkaException(part.error)
-    return answer
+    return parts
 
 
 def _wait(futures: Mapping) -> None:

@@ -76,7 +76,7 @@ class Scene:
 
     def committed(self) -> dict[tuple[str, int], int]:
         """What the group has committed in Kafka: the published mark of each partition."""
-        return self.rig.kafka.committed(self.group)
+        return self.rig.kafka.committed(self.group, self.inbound)
 
     def stop(self) -> None:
         """Ends its services. Database and topics go with the rig: dropping them costs a checkpoint each."""

@@ -38,6 +38,8 @@ class Service:
         self.scene = scene
         self.name = name
         self.binary = binary_path(binary)
+        if not os.access(self.binary, os.X_OK):
+            raise FileNotFoundError(f"{self.binary} is not there: run make build first")
         self.http = f"127.0.0.1:{free_port()}"
         self.operate = f"127.0.0.1:{free_port()}"
         self.base = f"http://{self.http}/tmf-api/usageManagement/v4"

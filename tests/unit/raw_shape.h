@@ -1,4 +1,5 @@
-/* raw_shape - a shape much like RawUsage, with every kind of field: for the tests of plan and reader. */
+/* raw_shape - a shape much like RawUsage, with every kind of field: for the tests of plan and
+ * reader. */
 #pragma once
 
 #include <stddef.h>
@@ -49,15 +50,27 @@ static const struct shape party_shape = {"Party", sizeof(struct party), party_fi
 
 static const struct shape_field trait_fields[] = {
     {.name = "name", .kind = SHAPE_TEXT, .offset = offsetof(struct trait, name), .required = true},
-    {.name = "value", .kind = SHAPE_VALUE, .offset = offsetof(struct trait, value), .required = true},
+    {.name = "value",
+     .kind = SHAPE_VALUE,
+     .offset = offsetof(struct trait, value),
+     .required = true},
     {.name = "valueType", .kind = SHAPE_TEXT, .offset = offsetof(struct trait, value_type)},
 };
 static const struct shape trait_shape = {"Trait", sizeof(struct trait), trait_fields, 3};
 
 static const struct shape_field raw_fields[] = {
-    {.name = "source", .kind = SHAPE_TEXT, .offset = offsetof(struct raw, source), .required = true},
-    {.name = "recordId", .kind = SHAPE_TEXT, .offset = offsetof(struct raw, record_id), .required = true},
-    {.name = "usageDate", .kind = SHAPE_TIME, .offset = offsetof(struct raw, date), .required = true},
+    {.name = "source",
+     .kind = SHAPE_TEXT,
+     .offset = offsetof(struct raw, source),
+     .required = true},
+    {.name = "recordId",
+     .kind = SHAPE_TEXT,
+     .offset = offsetof(struct raw, record_id),
+     .required = true},
+    {.name = "usageDate",
+     .kind = SHAPE_TIME,
+     .offset = offsetof(struct raw, date),
+     .required = true},
     {.name = "usageType",
      .kind = SHAPE_TEXT,
      .offset = offsetof(struct raw, usage_type),
@@ -90,29 +103,39 @@ static const struct shape raw_shape = {"RawUsage", sizeof(struct raw), raw_field
 
 static const struct shape *const raw_shapes[] = {&raw_shape, NULL};
 
-#define RAW_SPECIFICATION \
-    "{'name':'usageSpecification','type':['null',{'type':'record','name':'UsageSpecificationRef','fields':[" \
-    "{'name':'id','type':'string'},{'name':'name','type':['null','string']},{'name':'href','type':['null'," \
+#define RAW_SPECIFICATION                                                                          \
+    "{'name':'usageSpecification','type':['null',{'type':'record','name':'UsageSpecificationRef'," \
+    "'fields':["                                                                                   \
+    "{'name':'id','type':'string'},{'name':'name','type':['null','string']},{'name':'href','type'" \
+    ":['null',"                                                                                    \
     "'string']}]}]}"
-#define RAW_PARTIES \
-    "{'name':'relatedParty','type':{'type':'array','items':{'type':'record','name':'RelatedParty','fields':[" \
-    "{'name':'id','type':'string'},{'name':'role','type':['null','string']},{'name':'name','type':['null'," \
+#define RAW_PARTIES                                                                                \
+    "{'name':'relatedParty','type':{'type':'array','items':{'type':'record','name':'RelatedParty'" \
+    ",'fields':["                                                                                  \
+    "{'name':'id','type':'string'},{'name':'role','type':['null','string']},{'name':'name','type'" \
+    ":['null',"                                                                                    \
     "'string']},{'name':'referredType','type':'string','default':'Customer'}]}},'default':[]}"
-#define RAW_TRAITS \
-    "{'name':'usageCharacteristic','type':{'type':'array','items':{'type':'record','name':" \
-    "'UsageCharacteristic','fields':[{'name':'name','type':'string'},{'name':'value','type':['string','long'," \
-    "'double','boolean',{'type':'bytes','logicalType':'decimal','precision':38,'scale':6},{'type':'record'," \
-    "'name':'Json','fields':[{'name':'json','type':'string'}]}]},{'name':'valueType','type':['null','string']," \
+#define RAW_TRAITS                                                                                 \
+    "{'name':'usageCharacteristic','type':{'type':'array','items':{'type':'record','name':"        \
+    "'UsageCharacteristic','fields':[{'name':'name','type':'string'},{'name':'value','type':['"    \
+    "string','long',"                                                                              \
+    "'double','boolean',{'type':'bytes','logicalType':'decimal','precision':38,'scale':6},{'type'" \
+    ":'record',"                                                                                   \
+    "'name':'Json','fields':[{'name':'json','type':'string'}]}]},{'name':'valueType','type':['"    \
+    "null','string'],"                                                                             \
     "'default':null}]}},'default':[]}"
 
 /* What a sensible writer's schema looks like; quotes are single here, see schema_text(). */
-#define RAW_SCHEMA \
-    "{'type':'record','name':'RawUsage','namespace':'usaged.v1','fields':[{'name':'source','type':'string'}," \
+#define RAW_SCHEMA                                                                                 \
+    "{'type':'record','name':'RawUsage','namespace':'usaged.v1','fields':[{'name':'source','type'" \
+    ":'string'},"                                                                                  \
     "{'name':'recordId','type':'string'},{'name':'usageDate','type':{'type':'long','logicalType':" \
-    "'timestamp-millis'}},{'name':'usageType','type':'string'},{'name':'status','type':{'type':'enum','name':" \
-    "'UsageStatus','symbols':['received','guided','rejected','recycled'],'default':'received'},'default':" \
-    "'received'},{'name':'description','type':['null','string'],'default':null}," RAW_SPECIFICATION \
-    "," RAW_PARTIES "," RAW_TRAITS "]}"
+    "'timestamp-millis'}},{'name':'usageType','type':'string'},{'name':'status','type':{'type':'"  \
+    "enum','name':"                                                                                \
+    "'UsageStatus','symbols':['received','guided','rejected','recycled'],'default':'received'},'"  \
+    "default':"                                                                                    \
+    "'received'},{'name':'description','type':['null','string'],'default':null}"                   \
+    "," RAW_SPECIFICATION "," RAW_PARTIES "," RAW_TRAITS "]}"
 
 /* Single quotes become double ones. */
 static inline char *schema_text(const char *quoted, char *out, size_t size)

@@ -8,7 +8,8 @@
 #include "usage/id.h"
 #include "usage_samples.h"
 
-/* A batch of one or two partitions: usage.rated[0] is part 0, usage.raw[0] is part 1 ("rated" < "raw" is the order of names). */
+/* A batch of one or two partitions: usage.rated[0] is part 0, usage.raw[0] is part 1 ("rated" <
+ * "raw" is the order of names). */
 static struct arena *a;
 static struct part parts[2];
 static struct entry entries[16];
@@ -23,7 +24,11 @@ static int start(void **state)
     a = arena_new(65536);
     settings = (struct changes_settings){.base_url = "http://h", .event_max = 900 * 1024};
     memset(entries, 0, sizeof entries);
-    c = (struct changes){.settings = &settings, .a = a, .now_ms = SAMPLE_NOW, .parts = parts, .part_count = 2,
+    c = (struct changes){.settings = &settings,
+                         .a = a,
+                         .now_ms = SAMPLE_NOW,
+                         .parts = parts,
+                         .part_count = 2,
                          .entries = entries};
     parts[RATED] = (struct part){.topic = "usage.rated", .from = 0, .to = 1};
     parts[RAW] = (struct part){.topic = "usage.raw", .from = 0, .to = 1};
@@ -43,7 +48,10 @@ static struct entry *add(int part, int64_t offset)
 {
     struct entry *e = &entries[c.entry_count++];
     e->part = part;
-    e->in = (struct inbound){.topic = parts[part].topic, .offset = offset, .timestamp = SAMPLE_NOW, .key = TEXT("k"),
+    e->in = (struct inbound){.topic = parts[part].topic,
+                             .offset = offset,
+                             .timestamp = SAMPLE_NOW,
+                             .key = TEXT("k"),
                              .value = TEXT("bytes")};
     return e;
 }
@@ -62,7 +70,8 @@ static struct entry *add_raw(int64_t offset, const char *record_id, const char *
 
 static struct change rating(const char *record_id, enum usage_status status, int64_t date)
 {
-    struct rated_usage rated = {.source = TEXT("med-gz-02"), .record_id = text_of(record_id), .usage_date = SAMPLE_DATE};
+    struct rated_usage rated = {
+        .source = TEXT("med-gz-02"), .record_id = text_of(record_id), .usage_date = SAMPLE_DATE};
     struct mapping_settings s = sample_settings();
     struct rating *r = sample_rating(a);
     struct change change;
@@ -74,7 +83,8 @@ static struct change rating(const char *record_id, enum usage_status status, int
     return change;
 }
 
-static struct entry *add_rated(int64_t offset, const char *record_id, enum usage_status status, int64_t date)
+static struct entry *add_rated(int64_t offset, const char *record_id, enum usage_status status,
+                               int64_t date)
 {
     struct entry *e = add(RATED, offset);
     e->change = rating(record_id, status, date);
@@ -84,7 +94,8 @@ static struct entry *add_rated(int64_t offset, const char *record_id, enum usage
 static void park(struct group *g, struct change change, int64_t offset)
 {
     struct parked *p = arena_zero(a, sizeof *p), **list = &g->parked;
-    p->in = (struct inbound){.topic = "usage.rated", .offset = offset, .timestamp = SAMPLE_NOW, .value = TEXT("parked")};
+    p->in = (struct inbound){
+        .topic = "usage.rated", .offset = offset, .timestamp = SAMPLE_NOW, .value = TEXT("parked")};
     p->change = change;
     while (*list)
         list = &(*list)->next;
@@ -104,7 +115,8 @@ static void decide(void)
     changes_messages(&c);
 }
 
-/* The topics of a part's messages, a letter each: c(reate), s(tate), a(ttribute), d(elete), x dead letter. */
+/* The topics of a part's messages, a letter each: c(reate), s(tate), a(ttribute), d(elete), x dead
+ * letter. */
 static const char *messages(int part)
 {
     static char out[32];
@@ -161,7 +173,7 @@ static void raw_records_act_before_ratings(void **state)
 
     assert_int_equal(raw->outcome, OUTCOME_CREATED);
     assert_int_equal(rated->outcome, OUTCOME_CHANGED);
-    assert_int_equal(c.groups[0].now.usage.revision, 2);
+    assert_int_equal(c.groups[0].now->usage.revision, 2);
     assert_true(c.groups[0].changed);
     assert_string_equal(messages(RAW), "c");
     assert_string_equal(messages(RATED), "s");
@@ -180,8 +192,8 @@ static void two_ratings_of_one_usage_act_one_after_the_other(void **state)
 
     assert_int_equal(first->outcome, OUTCOME_CHANGED);
     assert_int_equal(second->outcome, OUTCOME_CHANGED);
-    assert_int_equal(c.groups[0].now.usage.status, STATUS_RERATED);
-    assert_int_equal(c.groups[0].now.usage.revision, 3);
+    assert_int_equal(c.groups[0].now->usage.status, STATUS_RERATED);
+    assert_int_equal(c.groups[0].now->usage.revision, 3);
 }
 
 static void a_rating_without_its_usage_is_parked_and_says_nothing(void **state)
@@ -211,12 +223,13 @@ static void a_usage_applies_what_is_parked_for_it_oldest_rating_first(void **sta
 
     assert_int_equal(raw->outcome, OUTCOME_CREATED);
     assert_int_equal(parts[RAW].parked_ended[OUTCOME_CHANGED], 2);
-    assert_int_equal(c.groups[0].now.usage.status, STATUS_RERATED);
-    assert_int_equal(c.groups[0].now.usage.revision, 3);
+    assert_int_equal(c.groups[0].now->usage.status, STATUS_RERATED);
+    assert_int_equal(c.groups[0].now->usage.revision, 3);
     assert_string_equal(messages(RAW), "css");
 }
 
-static void a_parked_rating_that_no_longer_fits_becomes_a_dead_letter_with_its_own_bytes(void **state)
+static void
+a_parked_rating_that_no_longer_fits_becomes_a_dead_letter_with_its_own_bytes(void **state)
 {
     (void)state;
     struct outbox_message *m = arena_alloc(a, sizeof *m);
@@ -253,7 +266,7 @@ static void a_rating_that_finds_others_parked_is_applied_in_their_order(void **s
     assert_int_equal(entries[1].outcome, OUTCOME_DUPLICATE);
     assert_int_equal(rerated->outcome, OUTCOME_CHANGED);
     assert_int_equal(parts[RATED].parked_ended[OUTCOME_CHANGED], 1);
-    assert_int_equal(c.groups[0].now.usage.status, STATUS_RERATED);
+    assert_int_equal(c.groups[0].now->usage.status, STATUS_RERATED);
     assert_string_equal(messages(RATED), "ss");
 }
 
@@ -324,8 +337,9 @@ static void deciding_again_gives_the_same(void **state)
 static void events_carry_the_trace_and_the_key_of_the_subscriber(void **state)
 {
     (void)state;
-    static const struct outbox_header headers[] = {
-        {TEXT("x"), TEXT("1")}, {TEXT("traceparent"), TEXT("00-a-b-01")}, {TEXT("traceparent"), TEXT("second")}};
+    static const struct outbox_header headers[] = {{TEXT("x"), TEXT("1")},
+                                                   {TEXT("traceparent"), TEXT("00-a-b-01")},
+                                                   {TEXT("traceparent"), TEXT("second")}};
     struct outbox_message *m = arena_alloc(a, sizeof *m);
     struct err err;
     size_t at = 0;
@@ -337,7 +351,8 @@ static void events_carry_the_trace_and_the_key_of_the_subscriber(void **state)
     all_new();
     decide();
 
-    assert_true(outbox_next((struct text){parts[RAW].messages.data, parts[RAW].messages.len}, &at, m, &err));
+    assert_true(outbox_next((struct text){parts[RAW].messages.data, parts[RAW].messages.len}, &at,
+                            m, &err));
     assert_int_equal(m->header_count, 1);
     assert_true(text_is(m->headers[0].value, "00-a-b-01"));
     assert_true(text_is(m->key, "cust-55810"));

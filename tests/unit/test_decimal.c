@@ -31,9 +31,20 @@ static void assert_prints(struct decimal d, const char *expected)
 static void a_number_keeps_the_places_it_was_written_with(void **state)
 {
     static const char *const pairs[][2] = {
-        {"0", "0"},           {"-0", "0"},         {"0.60", "0.60"},     {"-0.6", "-0.6"},   {"12.50", "12.50"},
-        {"1e3", "1000"},      {"1E+3", "1000"},    {"1.5e1", "15"},      {"1.50e1", "15.0"}, {"1e-5", "0.00001"},
-        {"0.000", "0.000"},   {"0e99", "0"},       {"-1.25e-1", "-0.125"}, {"10e-1", "1.0"},
+        {"0", "0"},
+        {"-0", "0"},
+        {"0.60", "0.60"},
+        {"-0.6", "-0.6"},
+        {"12.50", "12.50"},
+        {"1e3", "1000"},
+        {"1E+3", "1000"},
+        {"1.5e1", "15"},
+        {"1.50e1", "15.0"},
+        {"1e-5", "0.00001"},
+        {"0.000", "0.000"},
+        {"0e99", "0"},
+        {"-1.25e-1", "-0.125"},
+        {"10e-1", "1.0"},
         {"99999999999999999999999999999999999999", "99999999999999999999999999999999999999"},
         {"0.00000000000000000000000000000000000001", "0.00000000000000000000000000000000000001"},
         {"-9.9999999999999999999999999999999999999", "-9.9999999999999999999999999999999999999"},
@@ -46,11 +57,31 @@ static void a_number_keeps_the_places_it_was_written_with(void **state)
 
 static void only_numbers_of_json_within_38_digits_are_decimals(void **state)
 {
-    static const char *const bad[] = {
-        "", "-", "+1", "01", "1.", ".5", "1e", "1e+", "1x", " 1", "1 ", "0x1", "--1", "1.2.3", "NaN", "Infinity",
-        "1e38", "1e400", "1e-39", "1e99999999999999999999", "0.0e-99999999999", "-00",
-        "100000000000000000000000000000000000000", "0.000000000000000000000000000000000000001",
-        "12345678901234567890123456789012345678.9"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+1",
+                                      "01",
+                                      "1.",
+                                      ".5",
+                                      "1e",
+                                      "1e+",
+                                      "1x",
+                                      " 1",
+                                      "1 ",
+                                      "0x1",
+                                      "--1",
+                                      "1.2.3",
+                                      "NaN",
+                                      "Infinity",
+                                      "1e38",
+                                      "1e400",
+                                      "1e-39",
+                                      "1e99999999999999999999",
+                                      "0.0e-99999999999",
+                                      "-00",
+                                      "100000000000000000000000000000000000000",
+                                      "0.000000000000000000000000000000000000001",
+                                      "12345678901234567890123456789012345678.9"};
     struct decimal d;
     (void)state;
 
@@ -105,8 +136,20 @@ static void bytes_with_more_than_38_digits_or_places_are_refused(void **state)
 
 static void the_shortest_bytes_read_back_as_the_same_number(void **state)
 {
-    static const char *const numbers[] = {"0",   "1",    "-1",   "127",   "128",   "-128", "-129", "255",
-                                          "256", "-256", "32767", "32768", "-32768", "9223372036854775808",
+    static const char *const numbers[] = {"0",
+                                          "1",
+                                          "-1",
+                                          "127",
+                                          "128",
+                                          "-128",
+                                          "-129",
+                                          "255",
+                                          "256",
+                                          "-256",
+                                          "32767",
+                                          "32768",
+                                          "-32768",
+                                          "9223372036854775808",
                                           "99999999999999999999999999999999999999",
                                           "-99999999999999999999999999999999999999"};
     static const size_t lengths[] = {1, 1, 1, 1, 2, 1, 2, 2, 2, 2, 2, 3, 2, 9, 16, 16};
@@ -139,7 +182,8 @@ static void numbers_are_compared_by_value(void **state)
 
     for (int i = 0; i < N; i++)
         for (int k = 0; k < N; k++)
-            assert_int_equal(decimal_compare(parsed(order[i]), parsed(order[k])), (i > k) - (i < k));
+            assert_int_equal(decimal_compare(parsed(order[i]), parsed(order[k])),
+                             (i > k) - (i < k));
     assert_int_equal(decimal_compare(parsed("0.60"), parsed("0.6")), 0);
     assert_int_equal(decimal_compare(parsed("-0.0"), parsed("0")), 0);
 }
@@ -152,7 +196,8 @@ static void normal_form_has_no_zeros_at_the_end(void **state)
     assert_prints(decimal_normal(parsed("100.00")), "100");
     assert_prints(decimal_normal(parsed("100")), "100");
     assert_prints(decimal_normal(parsed("-0.000")), "0");
-    assert_prints(decimal_normal(parsed("1234567890123456789012345678.5000000000")), "1234567890123456789012345678.5");
+    assert_prints(decimal_normal(parsed("1234567890123456789012345678.5000000000")),
+                  "1234567890123456789012345678.5");
 }
 
 static void rescaling_rounds_half_away_from_zero_and_never_overflows(void **state)
@@ -195,10 +240,17 @@ static void a_double_is_the_shortest_decimal_that_reads_back(void **state)
     static const struct {
         double v;
         const char *text;
-    } cases[] = {{0.0, "0"},       {-0.0, "0"},     {0.1, "0.1"},          {300.0, "300"},
-                 {-2.5, "-2.5"},   {1e22, "10000000000000000000000"},      {0.30000000000000004, "0.30000000000000004"},
-                 {1.0 / 3, "0.3333333333333333"}, {123456789.123456, "123456789.123456"},
-                 {1e-7, "0.0000001"}, {9007199254740993.0, "9007199254740992"}};
+    } cases[] = {{0.0, "0"},
+                 {-0.0, "0"},
+                 {0.1, "0.1"},
+                 {300.0, "300"},
+                 {-2.5, "-2.5"},
+                 {1e22, "10000000000000000000000"},
+                 {0.30000000000000004, "0.30000000000000004"},
+                 {1.0 / 3, "0.3333333333333333"},
+                 {123456789.123456, "123456789.123456"},
+                 {1e-7, "0.0000001"},
+                 {9007199254740993.0, "9007199254740992"}};
     struct decimal d;
     (void)state;
 

@@ -58,35 +58,67 @@ static void numbers_count_by_value(void **state)
     assert_int_equal(of_value(sample_real(0.1)), of_value(sample_decimal(1000, 4)));
     assert_int_equal(of_value(sample_real(1e300)), of_value(sample_json(TEXT("1e300"))));
     assert_int_equal(of_value(sample_real(-0.0)), of_value(sample_integer(0)));
-    assert_int_equal(of_value(sample_json(TEXT("100000000000000000000000000000000000000000000"))), of_value(sample_json(TEXT("1E44"))));
-    assert_int_equal(of_value(sample_json(TEXT("[1.123456789012345678901234567890123456789012345678901]"))),
-                     of_value(sample_json(TEXT("[1123456789012345678901234567890123456789012345678901e-51]"))));
-    assert_int_equal(of_value(sample_integer(INT64_MIN)), of_value(sample_json(TEXT("-9223372036854775808.0"))));
+    assert_int_equal(of_value(sample_json(TEXT("100000000000000000000000000000000000000000000"))),
+                     of_value(sample_json(TEXT("1E44"))));
+    assert_int_equal(
+        of_value(sample_json(TEXT("[1.123456789012345678901234567890123456789012345678901]"))),
+        of_value(sample_json(TEXT("[1123456789012345678901234567890123456789012345678901e-51]"))));
+    assert_int_equal(of_value(sample_integer(INT64_MIN)),
+                     of_value(sample_json(TEXT("-9223372036854775808.0"))));
 }
 
 static void other_numbers_are_other_contents(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "300", "-300", "30", "3000", "300.1", "0", "3e-2", "0.3", "1e999999999999999999", "1e9999999999999999999", "1e300",
-        "1.123456789012345678901234567890123456789012345678901", "1.123456789012345678901234567890123456789012345678902",
+        "300",
+        "-300",
+        "30",
+        "3000",
+        "300.1",
+        "0",
+        "3e-2",
+        "0.3",
+        "1e999999999999999999",
+        "1e9999999999999999999",
+        "1e300",
+        "1.123456789012345678901234567890123456789012345678901",
+        "1.123456789012345678901234567890123456789012345678902",
     };
     enum { ROWS = sizeof rows / sizeof rows[0] };
     for (size_t i = 0; i < ROWS; i++)
         for (size_t k = 0; k < i; k++)
-            assert_int_not_equal(of_value(sample_json(text_of(rows[i]))), of_value(sample_json(text_of(rows[k]))));
+            assert_int_not_equal(of_value(sample_json(text_of(rows[i]))),
+                                 of_value(sample_json(text_of(rows[k]))));
 }
 
 static void kinds_of_values_are_told_apart(void **state)
 {
     (void)state;
     const struct value rows[] = {
-        sample_text(TEXT("300")), sample_integer(300),       sample_text(TEXT("true")),      sample_truth(true),
-        sample_truth(false),      sample_json(TEXT("null")), sample_text(TEXT("")),          sample_text(TEXT("null")),
-        sample_text(TEXT("[]")),  sample_json(TEXT("[]")),   sample_json(TEXT("{}")),        sample_json(TEXT("[300]")),
-        sample_json(TEXT("[[]]")), sample_json(TEXT("[\"300\"]")), sample_json(TEXT("{\"a\":1}")), sample_json(TEXT("{\"a\":\"1\"}")),
-        sample_json(TEXT("[[],[]]")), sample_json(TEXT("{\"a\":1,\"b\":2}")), sample_json(TEXT("{\"a\":2,\"b\":1}")),
-        sample_json(TEXT("[1,2]")), sample_json(TEXT("[2,1]")), sample_json(TEXT("[12]")), sample_json(TEXT("{\"a\":{},\"b\":{}}")),
+        sample_text(TEXT("300")),
+        sample_integer(300),
+        sample_text(TEXT("true")),
+        sample_truth(true),
+        sample_truth(false),
+        sample_json(TEXT("null")),
+        sample_text(TEXT("")),
+        sample_text(TEXT("null")),
+        sample_text(TEXT("[]")),
+        sample_json(TEXT("[]")),
+        sample_json(TEXT("{}")),
+        sample_json(TEXT("[300]")),
+        sample_json(TEXT("[[]]")),
+        sample_json(TEXT("[\"300\"]")),
+        sample_json(TEXT("{\"a\":1}")),
+        sample_json(TEXT("{\"a\":\"1\"}")),
+        sample_json(TEXT("[[],[]]")),
+        sample_json(TEXT("{\"a\":1,\"b\":2}")),
+        sample_json(TEXT("{\"a\":2,\"b\":1}")),
+        sample_json(TEXT("[1,2]")),
+        sample_json(TEXT("[2,1]")),
+        sample_json(TEXT("[12]")),
+        sample_json(TEXT("{\"a\":{},\"b\":{}}")),
         sample_json(TEXT("{\"a\":1,\"a\":1}")),
     };
     enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -98,9 +130,11 @@ static void kinds_of_values_are_told_apart(void **state)
 static void json_counts_by_meaning(void **state)
 {
     (void)state;
-    uint64_t object = of_value(sample_json(TEXT("{\"a\":[1,\"é\"],\"b\":{\"c\":1.50,\"d\":null}}")));
+    uint64_t object =
+        of_value(sample_json(TEXT("{\"a\":[1,\"é\"],\"b\":{\"c\":1.50,\"d\":null}}")));
 
-    uint64_t same = of_value(sample_json(TEXT(" { \"b\" : { \"d\":null, \"c\":15e-1 },\n\"\\u0061\" : [1.0,\"\\u00E9\"] } ")));
+    uint64_t same = of_value(sample_json(
+        TEXT(" { \"b\" : { \"d\":null, \"c\":15e-1 },\n\"\\u0061\" : [1.0,\"\\u00E9\"] } ")));
 
     assert_int_equal(same, object);
     assert_int_equal(of_value(sample_json(TEXT("\"x\""))), of_value(sample_text(TEXT("x"))));
@@ -110,7 +144,8 @@ static void json_counts_by_meaning(void **state)
 static void what_says_the_same_in_other_words_is_the_same_content(void **state)
 {
     (void)state;
-    struct raw_usage *raw = sample_call(a), *empty = sample_call(a), *customer = sample_call(a), *guided = sample_call(a);
+    struct raw_usage *raw = sample_call(a), *empty = sample_call(a), *customer = sample_call(a),
+                     *guided = sample_call(a);
     struct related_party *party = customer->parties.items;
     ((struct characteristic *)empty->characteristics.items)[0].id = TEXT("");
     empty->specification->href = TEXT("");
@@ -131,22 +166,55 @@ static void any_other_field_is_another_content(void **state)
         struct characteristic *c = raw->characteristics.items, kept = c[0];
         struct related_party *p = raw->parties.items;
         switch (i) {
-        case 1: raw->source = TEXT("x"); break;
-        case 2: raw->record_id = TEXT("x"); break;
-        case 3: raw->usage_date++; break;
-        case 4: raw->usage_type = TEXT("x"); break;
-        case 5: raw->description = (struct text){0}; break;
-        case 6: raw->specification = NULL; break;
-        case 7: raw->specification->id = TEXT("default-1"); break;
-        case 8: raw->parties.count = 0; break;
-        case 9: p->referred_type = TEXT("Individual"); break;
-        case 10: p->role = (struct text){0}; break;
-        case 11: raw->characteristics.count--; break;
-        case 12: c[0] = c[1], c[1] = kept; break; /* order is kept */
-        case 13: c[0].value_type = TEXT("string"); break; /* as it came: given is not left out */
-        case 14: c[0].id = TEXT("x"); break;
-        case 15: raw->specification->href = raw->specification->name, raw->specification->name = (struct text){0}; break;
-        case 16: raw->description = TEXT("Outgoing national voice cal"); break;
+        case 1:
+            raw->source = TEXT("x");
+            break;
+        case 2:
+            raw->record_id = TEXT("x");
+            break;
+        case 3:
+            raw->usage_date++;
+            break;
+        case 4:
+            raw->usage_type = TEXT("x");
+            break;
+        case 5:
+            raw->description = (struct text){0};
+            break;
+        case 6:
+            raw->specification = NULL;
+            break;
+        case 7:
+            raw->specification->id = TEXT("default-1");
+            break;
+        case 8:
+            raw->parties.count = 0;
+            break;
+        case 9:
+            p->referred_type = TEXT("Individual");
+            break;
+        case 10:
+            p->role = (struct text){0};
+            break;
+        case 11:
+            raw->characteristics.count--;
+            break;
+        case 12:
+            c[0] = c[1], c[1] = kept;
+            break; /* order is kept */
+        case 13:
+            c[0].value_type = TEXT("string");
+            break; /* as it came: given is not left out */
+        case 14:
+            c[0].id = TEXT("x");
+            break;
+        case 15:
+            raw->specification->href = raw->specification->name,
+            raw->specification->name = (struct text){0};
+            break;
+        case 16:
+            raw->description = TEXT("Outgoing national voice cal");
+            break;
         }
         seen[i] = of(raw);
 

@@ -67,9 +67,16 @@ static struct usage *sample_usage(void)
 
 static struct event sample_event(enum event_type type, const struct usage *u)
 {
-    return (struct event){.type = type, .schema_id = 258, .usage = u, .base_url = "https://bss.example.net/v4", .event_time = SAMPLE_NOW,
-                          .occurred = SAMPLE_RATED, .source = TEXT("med-gz-02"), .record_id = TEXT("20261123-000417-88231"),
-                          .previous = STATUS_GUIDED, .field_path = "ratedProductUsage"};
+    return (struct event){.type = type,
+                          .schema_id = 258,
+                          .usage = u,
+                          .base_url = "https://bss.example.net/v4",
+                          .event_time = SAMPLE_NOW,
+                          .occurred = SAMPLE_RATED,
+                          .source = TEXT("med-gz-02"),
+                          .record_id = TEXT("20261123-000417-88231"),
+                          .previous = STATUS_GUIDED,
+                          .field_path = "ratedProductUsage"};
 }
 
 /* Writes the event and reads it back; all bytes must be used. */
@@ -102,7 +109,8 @@ static avro_value_t at(const avro_value_t *root, const char *path)
             v = next;
         }
         if (*path == '[') {
-            assert_int_equal(avro_value_get_by_index(&v, strtoul(path + 1, NULL, 10), &next, NULL), 0);
+            assert_int_equal(avro_value_get_by_index(&v, strtoul(path + 1, NULL, 10), &next, NULL),
+                             0);
             path = strchr(path, ']') + 1;
         } else {
             snprintf(name, sizeof name, "%.*s", (int)n, path);
@@ -308,13 +316,26 @@ static void what_is_absent_is_null(void **state)
 {
     (void)state;
     struct rating r = {.rating_date = INSTANT_NONE, .is_tax_exempt = -1, .is_billed = -1};
-    struct usage u = {.revision = 1, .status = STATUS_GUIDED, .specification.id = TEXT("s"), .ratings = {&r, 1}};
-    static const char *const texts[] = {"description", "usageType", "usageSpecification.href", "usageSpecification.name", "type", "baseType",
-                                        "schemaLocation", "extensions", "ratedProductUsage[0].ratingDate",
-                                        "ratedProductUsage[0].ratingAmountType", "ratedProductUsage[0].taxExcludedRatingAmount",
-                                        "ratedProductUsage[0].taxIncludedRatingAmount", "ratedProductUsage[0].bucketValueConvertedInAmount",
-                                        "ratedProductUsage[0].taxRate", "ratedProductUsage[0].isTaxExempt", "ratedProductUsage[0].isBilled",
-                                        "ratedProductUsage[0].offerTariffType", "ratedProductUsage[0].usageRatingTag",
+    struct usage u = {
+        .revision = 1, .status = STATUS_GUIDED, .specification.id = TEXT("s"), .ratings = {&r, 1}};
+    static const char *const texts[] = {"description",
+                                        "usageType",
+                                        "usageSpecification.href",
+                                        "usageSpecification.name",
+                                        "type",
+                                        "baseType",
+                                        "schemaLocation",
+                                        "extensions",
+                                        "ratedProductUsage[0].ratingDate",
+                                        "ratedProductUsage[0].ratingAmountType",
+                                        "ratedProductUsage[0].taxExcludedRatingAmount",
+                                        "ratedProductUsage[0].taxIncludedRatingAmount",
+                                        "ratedProductUsage[0].bucketValueConvertedInAmount",
+                                        "ratedProductUsage[0].taxRate",
+                                        "ratedProductUsage[0].isTaxExempt",
+                                        "ratedProductUsage[0].isBilled",
+                                        "ratedProductUsage[0].offerTariffType",
+                                        "ratedProductUsage[0].usageRatingTag",
                                         "ratedProductUsage[0].productRef"};
     struct event e = sample_event(EVENT_DELETE, &u);
 
@@ -367,7 +388,8 @@ static void a_whole_number_that_fits_goes_out_as_long(void **state)
     (void)state;
     goes_out_as_long(sample_integer(INT64_MIN), INT64_MIN);
     goes_out_as_long(sample_real(300.0), 300);
-    goes_out_as_long(sample_real(4611686018427387904.0), 4611686018427388000); /* as its shortest digits say */
+    goes_out_as_long(sample_real(4611686018427387904.0),
+                     4611686018427388000); /* as its shortest digits say */
     goes_out_as_long(sample_decimal(30000, 2), 300);
     goes_out_as_long(sample_json(TEXT("3e2")), 300);
     goes_out_as_long(sample_json(TEXT("-0")), 0);
@@ -379,12 +401,16 @@ static void another_goes_out_as_double_if_that_is_the_same_number(void **state)
     (void)state;
     goes_out_as_double(sample_real(0.1), 0.1);
     goes_out_as_double(sample_real(1e300), 1e300);
-    goes_out_as_double(sample_real(-9223372036854775808.0), -9223372036854775808.0); /* ...776000: too large */
+    goes_out_as_double(sample_real(-9223372036854775808.0),
+                       -9223372036854775808.0); /* ...776000: too large */
     goes_out_as_double(sample_decimal(1250, 3), 1.25);
     goes_out_as_double(sample_decimal(1, 1), 0.1);
     goes_out_as_double(sample_json(TEXT("1e300")), 1e300);
     goes_out_as_double(sample_json(TEXT("-15e-1")), -1.5);
-    goes_out_as_double(sample_json(TEXT("0.50000000000000000000000000000000000000000000000000000000000000000000000000000")), 0.5);
+    goes_out_as_double(
+        sample_json(TEXT(
+            "0.50000000000000000000000000000000000000000000000000000000000000000000000000000")),
+        0.5);
 }
 
 static void else_it_goes_out_as_json_with_its_digits(void **state)
@@ -393,12 +419,14 @@ static void else_it_goes_out_as_json_with_its_digits(void **state)
     struct decimal wide;
     assert_true(decimal_parse(TEXT("12345678901234567890.10"), &wide));
 
-    goes_out_as_json((struct value){.kind = VALUE_DECIMAL, .decimal = wide}, "12345678901234567890.10");
+    goes_out_as_json((struct value){.kind = VALUE_DECIMAL, .decimal = wide},
+                     "12345678901234567890.10");
     goes_out_as_json(sample_decimal(INT64_C(1000000000000000001), 18), "1.000000000000000001");
     goes_out_as_json(sample_json(TEXT("1e400")), "1e400");
     goes_out_as_json(sample_json(TEXT("1e9999999999999999999")), "1e9999999999999999999");
     goes_out_as_json(sample_json(TEXT("9223372036854775809")), "9223372036854775809");
-    goes_out_as_json(sample_json(TEXT("12345678901234567890123456789012345678901234567890")), "12345678901234567890123456789012345678901234567890");
+    goes_out_as_json(sample_json(TEXT("12345678901234567890123456789012345678901234567890")),
+                     "12345678901234567890123456789012345678901234567890");
 }
 
 static void other_values_go_out_as_what_they_are(void **state)
@@ -406,7 +434,8 @@ static void other_values_go_out_as_what_they_are(void **state)
     (void)state;
     goes_out_as_json(sample_json(TEXT("{\"a\":[1.50]}")), "{\"a\":[1.50]}");
 
-    avro_value_t truth = with_value(sample_truth(true)), null = with_value((struct value){.kind = VALUE_NULL});
+    avro_value_t truth = with_value(sample_truth(true)),
+                 null = with_value((struct value){.kind = VALUE_NULL});
     avro_value_t empty = with_value(sample_text(TEXT("")));
     has_truth(&truth, value_path, 1);
     has_text(&null, value_path, NULL);
@@ -421,10 +450,12 @@ static void relationships_go_out_as_records(void **state)
     (void)state;
     struct usage *u = sample_usage();
     ((struct characteristic *)u->characteristics.items)->relationships =
-        TEXT("[{\"id\":\"c-2\",\"relationshipType\":\"part\\u0020of\"}, {\"href\":\"https://x\",\"other\":{}}]");
+        TEXT("[{\"id\":\"c-2\",\"relationshipType\":\"part\\u0020of\"}, "
+             "{\"href\":\"https://x\",\"other\":{}}]");
     struct event e = sample_event(EVENT_CREATE, u);
 
-    avro_value_t event = written(&e), v = at(&event, "event.usage.usageCharacteristic[0].characteristicRelationship");
+    avro_value_t event = written(&e),
+                 v = at(&event, "event.usage.usageCharacteristic[0].characteristicRelationship");
 
     has_count(&v, "", 2);
     has_text(&v, "[0].id", "c-2");

@@ -44,7 +44,8 @@ static void what_is_waited_for_is_named_under_its_key(void **state)
     health_wait(HEALTH_KAFKA, 3, "no \"broker\"");
 
     assert_false(health_ready());
-    assert_rendered("{\"ready\":false,\"waiting\":{\"kafka\":\"no \\\"broker\\\"\",\"postgres\":\"connection refused\"}}");
+    assert_rendered("{\"ready\":false,\"waiting\":{\"kafka\":\"no "
+                    "\\\"broker\\\"\",\"postgres\":\"connection refused\"}}");
 }
 
 static void only_the_first_word_and_the_last_are_news(void **state)
@@ -64,7 +65,8 @@ static void each_owner_takes_back_its_own_word_only(void **state)
     health_wait(HEALTH_PARTITIONS, 0, "usage.raw[0]");
     health_wait(HEALTH_PARTITIONS, 1, "usage.raw[1]");
     health_wait(HEALTH_PARTITIONS, 2, "usage.raw[1]");
-    assert_rendered("{\"ready\":false,\"waiting\":{\"partitions\":\"usage.raw[0]; usage.raw[1]\"}}");
+    assert_rendered(
+        "{\"ready\":false,\"waiting\":{\"partitions\":\"usage.raw[0]; usage.raw[1]\"}}");
 
     health_go(HEALTH_PARTITIONS, 0);
 

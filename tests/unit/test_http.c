@@ -6,28 +6,21 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
+#include "http_client.h"
 #include "io/http.h"
 
-enum { PATIENCE_MS = 10000 };
-
-/* What the server serves: /now at once, everything else in the pool, where /gate waits for the gate to open. */
+/* What the server serves: /now at once, everything else in the pool, where /gate waits for the gate
+ * to open. */
 struct app {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool open;
-    int seen, running, through; /* requests that now() has seen; that wait at the gate; that have passed it */
+    int seen, running,
+        through; /* requests that now() has seen; that wait at the gate; that have passed it */
     int contexts;
     struct http *http;
     char listen[32];
@@ -49,7 +42,8 @@ static bool app_now(void *arg, struct http_request *request, struct http_respons
     return true;
 }
 
-static void app_work(void *arg, void *context, struct http_request *request, struct http_response *response)
+static void app_work(void *arg, void *context, struct http_request *request,
+                     struct http_response *response)
 {
     struct app *app = arg;
     assert_ptr_equal(context, &app->contexts);
@@ -68,8 +62,8 @@ static void app_work(void *arg, void *context, struct http_request *request, str
     response->content_type = "text/plain";
     http_add(response, "X-Test", "%s", "yes");
     struct text test = http_header(request, "x-test");
-    buf_printf(&response->body, "%.*s %.*s ?%.*s x=%.*s", TEXT_ARGS(request->method), TEXT_ARGS(request->path),
-               TEXT_ARGS(request->query), TEXT_ARGS(test));
+    buf_printf(&response->body, "%.*s %.*s ?%.*s x=%.*s", TEXT_ARGS(request->method),
+               TEXT_ARGS(request->path), TEXT_ARGS(request->query), TEXT_ARGS(test));
 }
 
 static void *app_context_new(void *arg, int worker)
@@ -97,17 +91,6 @@ static void app_refuse(void *arg, int status, const char *message, struct http_r
     response->status = status;
     response->content_type = "text/plain";
     buf_printf(&response->body, "refused: %s", message);
-}
-
-static int free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof at;
-    int s = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(s, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(getsockname(s, (struct sockaddr *)&at, &n), 0);
-    close(s);
-    return ntohs(at.sin_port);
 }
 
 static struct app *start(struct http_options options)
@@ -181,102 +164,6 @@ static void wait_for(struct app *app, const int *what, int value)
     assert_int_equal(rc, 0);
 }
 
-/* --- a client -------------------------------------------------------------------------------------------- */
-
-static int dial(const struct app *app)
-{
-    struct sockaddr_in at = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)app->port)};
-    int s = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    assert_true(s >= 0);
-    assert_int_equal(connect(s, (struct sockaddr *)&at, sizeof at), 0);
-    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return s;
-}
-
-/* What the server does not read any more, since it has refused already, is no failure. */
-static void say(int s, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t sent = send(s, bytes, n, MSG_NOSIGNAL);
-        if (sent < 0)
-            return;
-        bytes += sent;
-        n -= (size_t)sent;
-    }
-}
-
-static void get(int s, const char *target)
-{
-    struct buf b = {0};
-    buf_printf(&b, "GET %s HTTP/1.1\r\nHost: test\r\n\r\n", target);
-    say(s, b.data, b.len);
-    buf_fini(&b);
-}
-
-/* Adds what comes; false at the end of the connection. */
-static bool hear(int s, struct buf *b)
-{
-    struct pollfd p = {.fd = s, .events = POLLIN};
-    if (poll(&p, 1, PATIENCE_MS) != 1)
-        fail_msg("no answer in time, so far: %s", buf_text(b));
-    ssize_t n = recv(s, buf_room(b, 4096), 4096, 0);
-    if (n > 0)
-        b->len += (size_t)n;
-    return n > 0;
-}
-
-struct answer {
-    int status;
-    char head[4096], body[4096];
-};
-
-/* Exactly one answer, with a Content-Length; byte by byte, so that a next one stays in the socket. */
-static struct answer one_answer(int s, bool has_body)
-{
-    struct answer a = {0};
-    size_t n = 0;
-    while (n < sizeof a.head - 1 && (n < 4 || memcmp(a.head + n - 4, "\r\n\r\n", 4) != 0)) {
-        struct pollfd p = {.fd = s, .events = POLLIN};
-        assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
-        if (recv(s, a.head + n, 1, 0) != 1)
-            fail_msg("connection ended after: %s", a.head);
-        n++;
-    }
-    assert_int_equal(sscanf(a.head, "HTTP/1.1 %d", &a.status), 1);
-    const char *length = strstr(a.head, "Content-Length: ");
-    size_t body = has_body && length ? (size_t)strtoul(length + 16, NULL, 10) : 0;
-    assert_true(body < sizeof a.body);
-    for (size_t got = 0; got < body;) {
-        ssize_t r = recv(s, a.body + got, body - got, 0);
-        assert_true(r > 0);
-        got += (size_t)r;
-    }
-    return a;
-}
-
-static struct answer fetch(const struct app *app, const char *target)
-{
-    int s = dial(app);
-    get(s, target);
-    struct answer a = one_answer(s, true);
-    close(s);
-    return a;
-}
-
-/* Everything until the server closes. */
-static struct buf whole_conversation(const struct app *app, const char *request, size_t n)
-{
-    struct buf b = {0};
-    int s = dial(app);
-    say(s, request, n);
-    while (hear(s, &b))
-        ;
-    close(s);
-    buf_text(&b);
-    return b;
-}
-
 static int answers_in(const char *text)
 {
     int n = 0;
@@ -285,17 +172,20 @@ static int answers_in(const char *text)
     return n;
 }
 
-/* --- the guard ------------------------------------------------------------------------------------------- */
+/* --- the guard
+ * ------------------------------------------------------------------------------------------- */
 
 static void expect_refusal(const char *name, const char *request, int status)
 {
     struct app *app = start(roomy);
-    struct buf b = whole_conversation(app, request, strlen(request));
+    struct buf b = whole_conversation(app->port, request, strlen(request));
 
     char line[16];
     snprintf(line, sizeof line, "HTTP/1.1 %d ", status);
-    if (strncmp(b.data, line, strlen(line)) != 0 || answers_in(b.data) != 1 || !strstr(b.data, "Connection: close"))
-        fail_msg("%s: expected one %d and the end of the connection, got: %s", name, status, b.data);
+    if (strncmp(b.data, line, strlen(line)) != 0 || answers_in(b.data) != 1 ||
+        !strstr(b.data, "Connection: close"))
+        fail_msg("%s: expected one %d and the end of the connection, got: %s", name, status,
+                 b.data);
     buf_fini(&b);
     finish(app);
 }
@@ -306,17 +196,27 @@ static void a_request_that_a_proxy_may_read_otherwise_is_400_and_ends_the_connec
 {
     (void)state;
     expect_refusal("length and coding",
-                   "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
+                   "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nTransfer-Encoding: "
+                   "chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
                    400);
-    expect_refusal("two lengths",
-                   "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\nContent-Length: 34\r\n\r\n" SMUGGLED, 400);
-    expect_refusal("two equal lengths",
-                   "GET /a HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\ncontent-length: 0\r\n\r\n" SMUGGLED, 400);
-    expect_refusal("another coding", "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: xchunked\r\n\r\n", 400);
+    expect_refusal(
+        "two lengths",
+        "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\nContent-Length: 34\r\n\r\n" SMUGGLED,
+        400);
+    expect_refusal(
+        "two equal lengths",
+        "GET /a HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\ncontent-length: 0\r\n\r\n" SMUGGLED,
+        400);
+    expect_refusal("another coding",
+                   "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: xchunked\r\n\r\n", 400);
     expect_refusal("two codings",
-                   "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", 400);
-    expect_refusal("coding in 1.0", "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
-    expect_refusal("blank before the colon", "GET /a HTTP/1.1\r\nHost: t\r\nContent-Length : 34\r\n\r\n" SMUGGLED, 400);
+                   "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
+                   "chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+                   400);
+    expect_refusal("coding in 1.0",
+                   "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
+    expect_refusal("blank before the colon",
+                   "GET /a HTTP/1.1\r\nHost: t\r\nContent-Length : 34\r\n\r\n" SMUGGLED, 400);
     expect_refusal("no Host", "GET /a HTTP/1.1\r\nX-Test: 1\r\n\r\n", 400);
     expect_refusal("two Hosts", "GET /a HTTP/1.1\r\nHost: t\r\nHost: u\r\n\r\n", 400);
     expect_refusal("method", "G<T /a HTTP/1.1\r\nHost: t\r\n\r\n", 400);
@@ -325,8 +225,9 @@ static void a_request_that_a_proxy_may_read_otherwise_is_400_and_ends_the_connec
 static void a_target_with_characters_that_no_uri_may_hold_is_400(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"/a b", "/a?b=<", "/a?b>c", "/\"", "/a{b}", "/a|b", "/a\\b", "/a^", "/a`",
-                                      "/a#b", "/caf\xc3\xa9", "/a\x7f", "/a\tb"};
+    static const char *const bad[] = {"/a b",         "/a?b=<", "/a?b>c", "/\"", "/a{b}",
+                                      "/a|b",         "/a\\b",  "/a^",    "/a`", "/a#b",
+                                      "/caf\xc3\xa9", "/a\x7f", "/a\tb"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char request[128];
         snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: t\r\n\r\n", bad[i]);
@@ -350,7 +251,7 @@ static void a_target_over_the_limit_is_414_however_many_parameters_it_has(void *
     struct buf b = long_request("GET /a?", "a=1&", 10000);
     buf_str(&b, " HTTP/1.1\r\nHost: t\r\n\r\n");
 
-    struct buf answer = whole_conversation(app, b.data, b.len);
+    struct buf answer = whole_conversation(app->port, b.data, b.len);
 
     assert_memory_equal(answer.data, "HTTP/1.1 414", 12);
     assert_non_null(strstr(answer.data, "refused: "));
@@ -365,7 +266,7 @@ static void a_target_within_the_limit_may_have_any_number_of_parameters(void **s
     struct app *app = start(roomy);
     struct buf b = long_request("GET /a?", "a=1&", 1900);
     buf_str(&b, " HTTP/1.1\r\nHost: t\r\n\r\n");
-    int s = dial(app);
+    int s = dial(app->port);
 
     say(s, b.data, b.len);
     struct answer a = {0};
@@ -388,13 +289,14 @@ static void headers_over_the_memory_of_a_connection_are_431_and_a_huge_target_41
     struct buf head = long_request("GET /a HTTP/1.1\r\nHost: t\r\nX-Long: ", "aaaaaaaaaa", 7000);
     struct buf target = long_request("GET /a?", "aaaaaaaaaa", 20000);
 
-    struct buf first = whole_conversation(app, head.data, head.len);
-    struct buf second = whole_conversation(app, target.data, target.len);
+    struct buf first = whole_conversation(app->port, head.data, head.len);
+    struct buf second = whole_conversation(app->port, target.data, target.len);
 
     assert_memory_equal(first.data, "HTTP/1.1 431", 12);
-    if (second.len > 0) /* our client may still have been sending: then the answer is lost in the reset */
+    if (second.len >
+        0) /* our client may still have been sending: then the answer is lost in the reset */
         assert_memory_equal(second.data, "HTTP/1.1 414", 12);
-    assert_int_equal(fetch(app, "/now").status, 200);
+    assert_int_equal(fetch(app->port, "/now").status, 200);
     buf_fini(&first);
     buf_fini(&second);
     buf_fini(&head);
@@ -402,14 +304,16 @@ static void headers_over_the_memory_of_a_connection_are_431_and_a_huge_target_41
     finish(app);
 }
 
-/* --- the way of a request -------------------------------------------------------------------------------- */
+/* --- the way of a request
+ * -------------------------------------------------------------------------------- */
 
 static void path_query_and_headers_reach_the_handler_as_they_were_sent(void **state)
 {
     (void)state;
     struct app *app = start(roomy);
-    int s = dial(app);
-    const char request[] = "GET http://other:80/a%2Fb?x=%41+b&&y HTTP/1.1\r\nHost: t\r\nX-TEST: one two\r\n\r\n";
+    int s = dial(app->port);
+    const char request[] =
+        "GET http://other:80/a%2Fb?x=%41+b&&y HTTP/1.1\r\nHost: t\r\nX-TEST: one two\r\n\r\n";
 
     say(s, request, strlen(request));
     struct answer a = one_answer(s, true);
@@ -426,7 +330,7 @@ static void head_has_the_headers_of_get_and_no_body(void **state)
 {
     (void)state;
     struct app *app = start(roomy);
-    int s = dial(app);
+    int s = dial(app->port);
     const char request[] = "HEAD /a HTTP/1.1\r\nHost: t\r\n\r\n";
 
     say(s, request, strlen(request));
@@ -445,7 +349,7 @@ static void pipelined_requests_are_answered_in_order_on_one_connection(void **st
 {
     (void)state;
     struct app *app = start(roomy);
-    int s = dial(app);
+    int s = dial(app->port);
     struct buf b = {0};
     for (int i = 0; i < 50; i++)
         buf_printf(&b, "GET %s%d HTTP/1.1\r\nHost: t\r\n\r\n", i % 3 ? "/a?" : "/b?", i);
@@ -469,7 +373,7 @@ static void a_body_that_nobody_reads_ends_the_connection_after_the_answer(void *
     struct app *app = start(roomy);
     const char request[] = "GET /a HTTP/1.1\r\nHost: t\r\nContent-Length: 34\r\n\r\n" SMUGGLED;
 
-    struct buf b = whole_conversation(app, request, strlen(request));
+    struct buf b = whole_conversation(app->port, request, strlen(request));
 
     assert_int_equal(answers_in(b.data), 1);
     assert_memory_equal(b.data, "HTTP/1.1 200", 12);
@@ -485,7 +389,7 @@ static void three_hundred_connections_are_all_served(void **state)
     int s[MANY];
 
     for (int i = 0; i < MANY; i++) {
-        s[i] = dial(app);
+        s[i] = dial(app->port);
         get(s[i], "/a");
     }
 
@@ -496,7 +400,8 @@ static void three_hundred_connections_are_all_served(void **state)
     finish(app);
 }
 
-/* --- limits ---------------------------------------------------------------------------------------------- */
+/* --- limits
+ * ---------------------------------------------------------------------------------------------- */
 
 static void a_full_queue_is_503_with_retry_after_and_what_waits_is_served(void **state)
 {
@@ -504,17 +409,17 @@ static void a_full_queue_is_503_with_retry_after_and_what_waits_is_served(void *
     struct app *app = start(small);
     int s[4];
     for (int i = 0; i < 3; i++) {
-        s[i] = dial(app);
+        s[i] = dial(app->port);
         get(s[i], "/gate");
         wait_for(app, &app->seen, i + 1);
         if (i == 0)
             wait_for(app, &app->running, 1);
     }
 
-    s[3] = dial(app);
+    s[3] = dial(app->port);
     get(s[3], "/gate");
     struct answer refused = one_answer(s[3], true);
-    struct answer at_once = fetch(app, "/now");
+    struct answer at_once = fetch(app->port, "/now");
     open_gate(app);
 
     assert_int_equal(refused.status, 503);
@@ -535,7 +440,7 @@ static void a_request_past_its_deadline_is_503_whether_it_ran_or_waited(void **s
     struct http_options quick = small;
     quick.request_ms = 100;
     struct app *app = start(quick);
-    int running = dial(app), waiting = dial(app);
+    int running = dial(app->port), waiting = dial(app->port);
     get(running, "/gate");
     wait_for(app, &app->running, 1);
     get(waiting, "/gate");
@@ -548,7 +453,7 @@ static void a_request_past_its_deadline_is_503_whether_it_ran_or_waited(void **s
     assert_int_equal(first.status, 503);
     assert_int_equal(second.status, 503);
     assert_string_equal(after.body, "at once");
-    assert_int_equal(fetch(app, "/a").status, 200);
+    assert_int_equal(fetch(app->port, "/a").status, 200);
     close(running);
     close(waiting);
     finish(app);
@@ -558,13 +463,13 @@ static void a_slow_client_holds_up_nobody_and_is_served(void **state)
 {
     (void)state;
     struct app *app = start(small);
-    int slow = dial(app);
+    int slow = dial(app->port);
     const char request[] = "GET /a HTTP/1.1\r\nHost: t\r\n\r\n";
 
     for (size_t i = 0; i < strlen(request); i++) {
         say(slow, request + i, 1);
         if (i % 8 == 0)
-            assert_int_equal(fetch(app, "/a").status, 200);
+            assert_int_equal(fetch(app->port, "/a").status, 200);
     }
 
     assert_int_equal(one_answer(slow, true).status, 200);
@@ -578,7 +483,7 @@ static void a_client_that_leaves_harms_nobody(void **state)
     struct app *app = start(small);
     struct linger reset = {.l_onoff = 1};
     for (int i = 0; i < 3; i++) {
-        int s = dial(app);
+        int s = dial(app->port);
         get(s, "/gate");
         wait_for(app, &app->seen, i + 1);
         if (i == 0)
@@ -587,18 +492,19 @@ static void a_client_that_leaves_harms_nobody(void **state)
             setsockopt(s, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         close(s);
     }
-    int half = dial(app);
+    int half = dial(app->port);
     say(half, "GET /a HT", 9);
     close(half);
 
     open_gate(app);
     wait_for(app, &app->through, 3);
 
-    assert_int_equal(fetch(app, "/a").status, 200);
+    assert_int_equal(fetch(app->port, "/a").status, 200);
     finish(app);
 }
 
-/* --- the end --------------------------------------------------------------------------------------------- */
+/* --- the end
+ * --------------------------------------------------------------------------------------------- */
 
 static void *stop_it(void *arg)
 {
@@ -610,11 +516,11 @@ static void a_stop_refuses_what_waits_and_sends_the_answer_of_what_runs(void **s
 {
     (void)state;
     struct app *app = start(small);
-    int running = dial(app), waiting[2], idle = dial(app);
+    int running = dial(app->port), waiting[2], idle = dial(app->port);
     get(running, "/gate");
     wait_for(app, &app->running, 1);
     for (int i = 0; i < 2; i++) {
-        waiting[i] = dial(app);
+        waiting[i] = dial(app->port);
         get(waiting[i], "/gate");
         wait_for(app, &app->seen, i + 2);
     }
@@ -644,7 +550,7 @@ static void a_stop_under_load_answers_or_closes_and_leaves_nothing(void **state)
         struct app *app = start(roomy);
         int s[20];
         for (int i = 0; i < 20; i++) {
-            s[i] = dial(app);
+            s[i] = dial(app->port);
             for (int j = 0; j < 5; j++)
                 get(s[i], "/a");
         }
@@ -689,7 +595,7 @@ static void without_workers_everything_is_answered_at_once(void **state)
     inline_only.workers = 0;
     struct app *app = start(inline_only);
 
-    struct answer now = fetch(app, "/now"), other = fetch(app, "/a");
+    struct answer now = fetch(app->port, "/now"), other = fetch(app->port, "/a");
 
     assert_string_equal(now.body, "at once");
     assert_int_equal(other.status, 503);

@@ -31,7 +31,8 @@ static void a_record_has_the_id_of_the_contract(void **state)
     };
 
     for (size_t i = 0; i < 3; i++)
-        assert_id(id_of_record(text_of(rows[i].source), text_of(rows[i].record_id), rows[i].date), rows[i].id);
+        assert_id(id_of_record(text_of(rows[i].source), text_of(rows[i].record_id), rows[i].date),
+                  rows[i].id);
 }
 
 static void an_event_has_the_id_of_the_contract(void **state)
@@ -47,7 +48,8 @@ static void an_event_has_the_id_of_the_contract(void **state)
 static void source_and_record_do_not_run_into_each_other(void **state)
 {
     (void)state;
-    struct usage_id ab_c = id_of_record(TEXT("ab"), TEXT("c"), DATE), a_bc = id_of_record(TEXT("a"), TEXT("bc"), DATE);
+    struct usage_id ab_c = id_of_record(TEXT("ab"), TEXT("c"), DATE),
+                    a_bc = id_of_record(TEXT("a"), TEXT("bc"), DATE);
 
     assert_int_not_equal(id_compare(&ab_c, &a_bc), 0);
 }
@@ -87,7 +89,8 @@ static void a_random_id_is_version_7_at_its_time(void **state)
 static void ids_order_by_time_from_the_floor_of_a_millisecond(void **state)
 {
     (void)state;
-    struct usage_id id = id_of_record(TEXT("a"), TEXT("b"), DATE), floor = id_floor(DATE), next = id_floor(DATE + 1);
+    struct usage_id id = id_of_record(TEXT("a"), TEXT("b"), DATE), floor = id_floor(DATE),
+                    next = id_floor(DATE + 1);
 
     assert_true(id_compare(&floor, &id) < 0);
     assert_true(id_compare(&id, &next) < 0);
@@ -111,8 +114,13 @@ static void anything_else_is_no_id(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "", "01a20779", "01a2077975ca882e8c9686cbff439931", "{01a20779-75ca-882e-8c96-86cbff43993}",
-        "01a20779-75ca-882e-8c96-86cbff43993g", "01a20779-75ca-882e-8c96-86cbff4399310", "01a2077-975ca-882e-8c96-86cbff439931",
+        "",
+        "01a20779",
+        "01a2077975ca882e8c9686cbff439931",
+        "{01a20779-75ca-882e-8c96-86cbff43993}",
+        "01a20779-75ca-882e-8c96-86cbff43993g",
+        "01a20779-75ca-882e-8c96-86cbff4399310",
+        "01a2077-975ca-882e-8c96-86cbff439931",
         "01a20779 75ca 882e 8c96 86cbff439931",
     };
     struct usage_id id;

@@ -45,9 +45,31 @@ static void json_of_every_form_is_accepted(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "0", "-0", "12", "-1.5", "1e5", "1E+5", "0.1e-2", "123456789012345678901234567890", "true", "false", "null", "\"\"",
-        "\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\"", "\"\\ud83d\\ude00\"", "\"计费\"", "[]", "[ ]", "{}", "{ }", "[1, 2 ,3]", " [1] ",
-        "{\"a\":1,\"a\":2}", "{\"a\" : {\"b\":[ ]}}\n", "[[],[[]],{}]", "\t\r\n 1",
+        "0",
+        "-0",
+        "12",
+        "-1.5",
+        "1e5",
+        "1E+5",
+        "0.1e-2",
+        "123456789012345678901234567890",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\"",
+        "\"\\ud83d\\ude00\"",
+        "\"计费\"",
+        "[]",
+        "[ ]",
+        "{}",
+        "{ }",
+        "[1, 2 ,3]",
+        " [1] ",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\" : {\"b\":[ ]}}\n",
+        "[[],[[]],{}]",
+        "\t\r\n 1",
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (!accepts(text_of(rows[i]), NULL))
@@ -58,10 +80,56 @@ static void anything_else_is_refused(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "", " ", "01", "-", "+1", ".5", "1.", "1e", "1e+", "--1", "0x1", "NaN", "Infinity", "tru", "truE", "nul", "\"", "\"a", "\"\\\"",
-        "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\t\"", "'a'", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1}", "{", "}",
-        "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{1:1}", "{\"a\":1]", "1 2", "[] []", "1,", "//1",
-        "\xef\xbb\xbf" "1", "\xc3\xa9",
+        "",
+        " ",
+        "01",
+        "-",
+        "+1",
+        ".5",
+        "1.",
+        "1e",
+        "1e+",
+        "--1",
+        "0x1",
+        "NaN",
+        "Infinity",
+        "tru",
+        "truE",
+        "nul",
+        "\"",
+        "\"a",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\t\"",
+        "'a'",
+        "[",
+        "]",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[1}",
+        "{",
+        "}",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "{\"a\":1,}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{1:1}",
+        "{\"a\":1]",
+        "1 2",
+        "[] []",
+        "1,",
+        "//1",
+        "\xef\xbb\xbf"
+        "1",
+        "\xc3\xa9",
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bool bad_text;
@@ -74,8 +142,10 @@ static void a_fault_of_text_is_told_from_one_of_form(void **state)
 {
     (void)state;
     static const struct text rows[] = {
-        TEXT("\"\\u0000\""), TEXT("\"\\ud83d\""), TEXT("\"\\ude00\""), TEXT("\"\\ud83d\\u0041\""), TEXT("\"\\ud83d\\ud83d\""),
-        TEXT("\"\xff\""), TEXT("\"\xc0\x80\""), TEXT("\"\xed\xa0\x80\""), TEXT("\"a\0b\""), TEXT("{\"\\ud800\":1}"), TEXT("[[\"\xe4\xbd\"]]"),
+        TEXT("\"\\u0000\""),        TEXT("\"\\ud83d\""),        TEXT("\"\\ude00\""),
+        TEXT("\"\\ud83d\\u0041\""), TEXT("\"\\ud83d\\ud83d\""), TEXT("\"\xff\""),
+        TEXT("\"\xc0\x80\""),       TEXT("\"\xed\xa0\x80\""),   TEXT("\"a\0b\""),
+        TEXT("{\"\\ud800\":1}"),    TEXT("[[\"\xe4\xbd\"]]"),
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bool bad_text;
@@ -101,7 +171,8 @@ static void nesting_ends_at_64(void **state)
 static void a_document_is_walked_member_by_member(void **state)
 {
     (void)state;
-    struct jsonr r = jsonr_start(exact(TEXT(" { \"a\" : [ 1 , \"x\\u00e9\" ] ,\"k\\n\": true, \"n\" :null,\"o\":{ \"p\" : 0.60 } } ")));
+    struct jsonr r = jsonr_start(exact(TEXT(
+        " { \"a\" : [ 1 , \"x\\u00e9\" ] ,\"k\\n\": true, \"n\" :null,\"o\":{ \"p\" : 0.60 } } ")));
     struct text key, t;
     bool truth = false;
 
@@ -126,7 +197,8 @@ static void a_document_is_walked_member_by_member(void **state)
 static void escapes_become_utf8(void **state)
 {
     (void)state;
-    struct jsonr r = jsonr_start(exact(TEXT("\"\\u0041\\u00e9\\u8ba1\\ud83d\\ude00\\/\\\\\\\"\\b\\f\\n\\r\\t\"")));
+    struct jsonr r = jsonr_start(
+        exact(TEXT("\"\\u0041\\u00e9\\u8ba1\\ud83d\\ude00\\/\\\\\\\"\\b\\f\\n\\r\\t\"")));
     struct text t;
 
     bool read = jsonr_text(&r, a, &t);
@@ -158,7 +230,8 @@ static void a_failure_sticks(void **state)
     bool wrong = jsonr_text(&r, a, &t);
 
     assert_false(wrong);
-    assert_false(jsonr_enter(&r, JSONR_ARRAY) || jsonr_skip(&r, NULL) || jsonr_number(&r, &t) || jsonr_null(&r));
+    assert_false(jsonr_enter(&r, JSONR_ARRAY) || jsonr_skip(&r, NULL) || jsonr_number(&r, &t) ||
+                 jsonr_null(&r));
     assert_false(jsonr_truth(&r, &truth) || jsonr_done(&r));
     assert_int_equal(jsonr_peek(&r), JSONR_NONE);
     assert_string_equal(r.fault, "a string is expected");

@@ -38,14 +38,15 @@ static void text_is_escaped_where_json_needs_it_at_every_position(void **state)
     static const struct {
         char c;
         const char *escaped;
-    } rows[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"},     {'\t', "\\t"}, {'\r', "\\r"},
+    } rows[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"},     {'\t', "\\t"},    {'\r', "\\r"},
                 {'\b', "\\b"}, {'\f', "\\f"},  {0x01, "\\u0001"}, {0x1f, "\\u001f"}};
     for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++)
         for (size_t at = 0; at < 20; at++) {
             char plain[21], expected[64];
             memset(plain, 'x', 20);
             plain[at] = rows[row].c;
-            snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", (int)at, plain, rows[row].escaped, (int)(19 - at), plain + at + 1);
+            snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", (int)at, plain, rows[row].escaped,
+                     (int)(19 - at), plain + at + 1);
             struct buf b = {0};
             struct jsonw w = jsonw_start(&b);
 
@@ -84,7 +85,8 @@ static void numbers_keep_their_digits(void **state)
     jsonw_decimal(&w, (struct decimal){-5, 3});
     jsonw_end(&w);
 
-    assert_string_equal(buf_text(&b), "[-9223372036854775808,9223372036854775807,0,300.0,0.1,0.60,-0.005]");
+    assert_string_equal(buf_text(&b),
+                        "[-9223372036854775808,9223372036854775807,0,300.0,0.1,0.60,-0.005]");
     buf_fini(&b);
 }
 

@@ -1,4 +1,5 @@
-/* The counters live as long as the process, so every test looks at other ones, or at differences. */
+/* The counters live as long as the process, so every test looks at other ones, or at differences.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +56,8 @@ static void every_series_of_a_known_topic_is_there_before_it_counts(void **state
 {
     (void)state;
     assert_true(value("usaged_records_total{topic=\"usage.raw2\",outcome=\"superseded\"}") == 0);
-    assert_true(value("usaged_dead_letters_total{topic=\"usage.rated\",reason=\"schema-unknown\"}") == 0);
+    assert_true(
+        value("usaged_dead_letters_total{topic=\"usage.rated\",reason=\"schema-unknown\"}") == 0);
     assert_true(value("usaged_events_total{topic=\"usage.delete\"}") == 0);
     assert_true(value("usaged_takeovers_total{found=\"refused\"}") == 0);
     assert_true(value("usaged_retries_total{name=\"registry\"}") == 0);
@@ -71,7 +73,8 @@ static void records_and_dead_letters_are_counted_by_topic(void **state)
     metrics_records(-1, OUTCOME_CREATED, 1);
 
     assert_true(value("usaged_records_total{topic=\"usage.raw\",outcome=\"created\"}") == 7);
-    assert_true(value("usaged_dead_letters_total{topic=\"usage.rated\",reason=\"malformed\"}") == 1);
+    assert_true(value("usaged_dead_letters_total{topic=\"usage.rated\",reason=\"malformed\"}") ==
+                1);
 }
 
 static void events_that_share_a_topic_are_one_series(void **state)
@@ -158,8 +161,12 @@ static void requests_are_counted_by_method_route_and_status(void **state)
     metrics_http("GET", route, 200, 0.001);
     metrics_http("GET", "/usage/{id}", 404, 0.001);
 
-    assert_true(value("usaged_http_requests_total{method=\"GET\",route=\"/usage/{id}\",status=\"200\"}") == 2);
-    assert_true(value("usaged_http_requests_total{method=\"GET\",route=\"/usage/{id}\",status=\"404\"}") == 1);
+    assert_true(
+        value("usaged_http_requests_total{method=\"GET\",route=\"/usage/{id}\",status=\"200\"}") ==
+        2);
+    assert_true(
+        value("usaged_http_requests_total{method=\"GET\",route=\"/usage/{id}\",status=\"404\"}") ==
+        1);
     assert_true(value("usaged_http_request_seconds_count{route=\"/usage/{id}\"}") == 3);
 }
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "usage_samples.h"
 #include "usage/outcome.h"
+#include "usage_samples.h"
 
 static struct arena *a;
 
@@ -28,7 +28,8 @@ enum { NOTHING = -1, DELETED = -2 };
 enum { RAW, DOCUMENT, RATED, WITH_USAGE };
 enum { SAME = 1, OTHER = 2 }; /* contents of the usage */
 
-/* A line of the table: ratings are named by their date, 0: none, UNDATED: one without a date; their price is their own number. */
+/* A line of the table: ratings are named by their date, 0: none, UNDATED: one without a date; their
+ * price is their own number. */
 enum { UNDATED = 9 };
 
 struct row {
@@ -57,8 +58,11 @@ static struct list ratings(int date, int price)
 static struct change change_of(const struct row *row)
 {
     static struct usage usage;
-    struct change c = {.status = row->status, .ratings = ratings(row->rating, row->price), .content = SAME};
-    c.kind = row->record == RAW ? CHANGE_RAW : row->record == DOCUMENT ? CHANGE_DOCUMENT : CHANGE_RATED;
+    struct change c = {
+        .status = row->status, .ratings = ratings(row->rating, row->price), .content = SAME};
+    c.kind = row->record == RAW        ? CHANGE_RAW
+             : row->record == DOCUMENT ? CHANGE_DOCUMENT
+                                       : CHANGE_RATED;
     if (row->record != RATED)
         c.usage = &usage;
     c.newest_rating = usage_newest_rating(&c.ratings);
@@ -68,7 +72,8 @@ static struct change change_of(const struct row *row)
 
 static struct there there_of(const struct row *row)
 {
-    struct there t = {.deleted = row->there == DELETED, .content = (uint64_t)(row->content == OTHER ? OTHER : SAME)};
+    struct there t = {.deleted = row->there == DELETED,
+                      .content = (uint64_t)(row->content == OTHER ? OTHER : SAME)};
     if (!t.deleted) {
         t.usage.status = (enum usage_status)row->there;
         t.usage.ratings = ratings(row->there_rating, row->there_price);
@@ -81,48 +86,82 @@ static struct there there_of(const struct row *row)
 #define DEAD_OF(reason) OUTCOME_DEAD, REASON_##reason
 #define IS(outcome) OUTCOME_##outcome, REASON_NONE
 
+/* clang-format off: one rule, one line */
 static const struct row table[] = {
     /* record              date price   there      date price content */
-    {"a raw record of a new usage is created", RAW, S(RECEIVED), 0, 0, NOTHING, 0, 0, SAME, IS(CREATED)},
-    {"the same raw record again is a duplicate", RAW, S(RECEIVED), 0, 0, S(RECEIVED), 0, 0, SAME, IS(DUPLICATE)},
-    {"a late raw record of a rated usage is a duplicate", RAW, S(RECEIVED), 0, 0, S(RATED), 1, 60, SAME, IS(DUPLICATE)},
-    {"a raw record with another status only is a duplicate", RAW, S(GUIDED), 0, 0, S(RECEIVED), 0, 0, SAME, IS(DUPLICATE)},
-    {"a raw record of a deleted usage is a duplicate", RAW, S(RECEIVED), 0, 0, DELETED, 0, 0, OTHER, IS(DUPLICATE)},
-    {"a raw record that was changed is a conflict", RAW, S(RECEIVED), 0, 0, S(RECEIVED), 0, 0, OTHER, DEAD_OF(CONFLICT)},
+    {"a raw record of a new usage is created", RAW, S(RECEIVED), 0, 0, NOTHING, 0, 0, SAME,
+     IS(CREATED)},
+    {"the same raw record again is a duplicate", RAW, S(RECEIVED), 0, 0, S(RECEIVED), 0, 0, SAME,
+     IS(DUPLICATE)},
+    {"a late raw record of a rated usage is a duplicate", RAW, S(RECEIVED), 0, 0, S(RATED), 1, 60,
+     SAME, IS(DUPLICATE)},
+    {"a raw record with another status only is a duplicate", RAW, S(GUIDED), 0, 0, S(RECEIVED), 0,
+     0, SAME, IS(DUPLICATE)},
+    {"a raw record of a deleted usage is a duplicate", RAW, S(RECEIVED), 0, 0, DELETED, 0, 0, OTHER,
+     IS(DUPLICATE)},
+    {"a raw record that was changed is a conflict", RAW, S(RECEIVED), 0, 0, S(RECEIVED), 0, 0,
+     OTHER, DEAD_OF(CONFLICT)},
 
-    {"a document of a new usage is created", DOCUMENT, S(BILLED), 1, 60, NOTHING, 0, 0, SAME, IS(CREATED)},
-    {"a document that differs in status and ratings only is a duplicate", DOCUMENT, S(BILLED), 1, 60, S(RATED), 1, 61, SAME, IS(DUPLICATE)},
-    {"a document with another content is a conflict", DOCUMENT, S(RATED), 1, 60, S(RATED), 1, 60, OTHER, DEAD_OF(CONFLICT)},
-    {"a document of a deleted usage is a duplicate", DOCUMENT, S(RATED), 1, 60, DELETED, 0, 0, OTHER, IS(DUPLICATE)},
+    {"a document of a new usage is created", DOCUMENT, S(BILLED), 1, 60, NOTHING, 0, 0, SAME,
+     IS(CREATED)},
+    {"a document that differs in status and ratings only is a duplicate", DOCUMENT, S(BILLED), 1,
+     60, S(RATED), 1, 61, SAME, IS(DUPLICATE)},
+    {"a document with another content is a conflict", DOCUMENT, S(RATED), 1, 60, S(RATED), 1, 60,
+     OTHER, DEAD_OF(CONFLICT)},
+    {"a document of a deleted usage is a duplicate", DOCUMENT, S(RATED), 1, 60, DELETED, 0, 0,
+     OTHER, IS(DUPLICATE)},
 
-    {"a rating whose usage has not come is parked", RATED, S(RATED), 1, 60, NOTHING, 0, 0, SAME, IS(PARKED)},
-    {"a bill without ratings is parked too", RATED, S(BILLED), 0, 0, NOTHING, 0, 0, SAME, IS(PARKED)},
-    {"a rating that brings its usage creates it", WITH_USAGE, S(RATED), 1, 60, NOTHING, 0, 0, SAME, IS(CREATED)},
-    {"a bill without ratings cannot create a usage", WITH_USAGE, S(BILLED), 0, 0, NOTHING, 0, 0, SAME, DEAD_OF(INCOMPLETE)},
-    {"a rating that brings another usage is a conflict", WITH_USAGE, S(RATED), 1, 60, S(RECEIVED), 0, 0, OTHER, DEAD_OF(CONFLICT)},
-    {"so it is when the rating is there already", WITH_USAGE, S(RATED), 1, 60, S(RATED), 1, 60, OTHER, DEAD_OF(CONFLICT)},
-    {"a rating that brings the same usage is applied", WITH_USAGE, S(RATED), 1, 60, S(RECEIVED), 0, 0, SAME, IS(CHANGED)},
-    {"a rating that brings the same usage again is a duplicate", WITH_USAGE, S(RATED), 1, 60, S(RATED), 1, 60, SAME, IS(DUPLICATE)},
+    {"a rating whose usage has not come is parked", RATED, S(RATED), 1, 60, NOTHING, 0, 0, SAME,
+     IS(PARKED)},
+    {"a bill without ratings is parked too", RATED, S(BILLED), 0, 0, NOTHING, 0, 0, SAME,
+     IS(PARKED)},
+    {"a rating that brings its usage creates it", WITH_USAGE, S(RATED), 1, 60, NOTHING, 0, 0, SAME,
+     IS(CREATED)},
+    {"a bill without ratings cannot create a usage", WITH_USAGE, S(BILLED), 0, 0, NOTHING, 0, 0,
+     SAME, DEAD_OF(INCOMPLETE)},
+    {"a rating that brings another usage is a conflict", WITH_USAGE, S(RATED), 1, 60, S(RECEIVED),
+     0, 0, OTHER, DEAD_OF(CONFLICT)},
+    {"so it is when the rating is there already", WITH_USAGE, S(RATED), 1, 60, S(RATED), 1, 60,
+     OTHER, DEAD_OF(CONFLICT)},
+    {"a rating that brings the same usage is applied", WITH_USAGE, S(RATED), 1, 60, S(RECEIVED), 0,
+     0, SAME, IS(CHANGED)},
+    {"a rating that brings the same usage again is a duplicate", WITH_USAGE, S(RATED), 1, 60,
+     S(RATED), 1, 60, SAME, IS(DUPLICATE)},
 
-    {"a usage that has this status and rating", RATED, S(RATED), 1, 60, S(RATED), 1, 60, SAME, IS(DUPLICATE)},
-    {"a second guiding without ratings", RATED, S(GUIDED), 0, 0, S(GUIDED), 0, 0, SAME, IS(DUPLICATE)},
-    {"a second guiding of a usage that has ratings", RATED, S(GUIDED), 0, 0, S(GUIDED), 1, 60, SAME, IS(DUPLICATE)},
-    {"a second bill without ratings", RATED, S(BILLED), 0, 0, S(BILLED), 1, 60, SAME, IS(DUPLICATE)},
+    {"a usage that has this status and rating", RATED, S(RATED), 1, 60, S(RATED), 1, 60, SAME,
+     IS(DUPLICATE)},
+    {"a second guiding without ratings", RATED, S(GUIDED), 0, 0, S(GUIDED), 0, 0, SAME,
+     IS(DUPLICATE)},
+    {"a second guiding of a usage that has ratings", RATED, S(GUIDED), 0, 0, S(GUIDED), 1, 60, SAME,
+     IS(DUPLICATE)},
+    {"a second bill without ratings", RATED, S(BILLED), 0, 0, S(BILLED), 1, 60, SAME,
+     IS(DUPLICATE)},
     {"the same rerating", RATED, S(RERATED), 1, 60, S(RERATED), 1, 60, SAME, IS(DUPLICATE)},
 
-    {"a rating older than the usage's", RATED, S(RATED), 1, 60, S(RERATED), 2, 61, SAME, IS(SUPERSEDED)},
+    {"a rating older than the usage's", RATED, S(RATED), 1, 60, S(RERATED), 2, 61, SAME,
+     IS(SUPERSEDED)},
     {"an older rerating", RATED, S(RERATED), 1, 60, S(RERATED), 2, 61, SAME, IS(SUPERSEDED)},
-    {"an older rating of a billed usage", RATED, S(RERATED), 1, 60, S(BILLED), 2, 61, SAME, IS(SUPERSEDED)},
-    {"an older rating of the same status", RATED, S(RATED), 1, 60, S(RATED), 2, 61, SAME, IS(SUPERSEDED)},
-    {"a rejection with an older rating", RATED, S(REJECTED), 1, 60, S(RATED), 2, 61, SAME, IS(SUPERSEDED)},
-    {"a bill on an older price is a conflict", RATED, S(BILLED), 1, 60, S(RERATED), 2, 61, SAME, DEAD_OF(CONFLICT)},
-    {"a bill on a price as old as the usage's", RATED, S(BILLED), 2, 61, S(RERATED), 2, 61, SAME, IS(CHANGED)},
-    {"a record without a date is not older", RATED, S(GUIDED), UNDATED, 60, S(RECEIVED), 2, 61, SAME, IS(CHANGED)},
+    {"an older rating of a billed usage", RATED, S(RERATED), 1, 60, S(BILLED), 2, 61, SAME,
+     IS(SUPERSEDED)},
+    {"an older rating of the same status", RATED, S(RATED), 1, 60, S(RATED), 2, 61, SAME,
+     IS(SUPERSEDED)},
+    {"a rejection with an older rating", RATED, S(REJECTED), 1, 60, S(RATED), 2, 61, SAME,
+     IS(SUPERSEDED)},
+    {"a bill on an older price is a conflict", RATED, S(BILLED), 1, 60, S(RERATED), 2, 61, SAME,
+     DEAD_OF(CONFLICT)},
+    {"a bill on a price as old as the usage's", RATED, S(BILLED), 2, 61, S(RERATED), 2, 61, SAME,
+     IS(CHANGED)},
+    {"a record without a date is not older", RATED, S(GUIDED), UNDATED, 60, S(RECEIVED), 2, 61,
+     SAME, IS(CHANGED)},
 
-    {"guiding that comes after the rating", RATED, S(GUIDED), 0, 0, S(RATED), 1, 60, SAME, IS(SUPERSEDED)},
-    {"guiding that comes after the rerating", RATED, S(GUIDED), 0, 0, S(RERATED), 1, 60, SAME, IS(SUPERSEDED)},
-    {"guiding that comes after the bill", RATED, S(GUIDED), 0, 0, S(BILLED), 1, 60, SAME, IS(SUPERSEDED)},
-    {"guiding that comes after the rejection is none", RATED, S(GUIDED), 0, 0, S(REJECTED), 0, 0, SAME, DEAD_OF(TRANSITION)},
+    {"guiding that comes after the rating", RATED, S(GUIDED), 0, 0, S(RATED), 1, 60, SAME,
+     IS(SUPERSEDED)},
+    {"guiding that comes after the rerating", RATED, S(GUIDED), 0, 0, S(RERATED), 1, 60, SAME,
+     IS(SUPERSEDED)},
+    {"guiding that comes after the bill", RATED, S(GUIDED), 0, 0, S(BILLED), 1, 60, SAME,
+     IS(SUPERSEDED)},
+    {"guiding that comes after the rejection is none", RATED, S(GUIDED), 0, 0, S(REJECTED), 0, 0,
+     SAME, DEAD_OF(TRANSITION)},
 
     {"received becomes guided", RATED, S(GUIDED), 0, 0, S(RECEIVED), 0, 0, SAME, IS(CHANGED)},
     {"received becomes rated", RATED, S(RATED), 1, 60, S(RECEIVED), 0, 0, SAME, IS(CHANGED)},
@@ -131,29 +170,47 @@ static const struct row table[] = {
     {"rejected becomes recycled", RATED, S(RECYCLED), 0, 0, S(REJECTED), 0, 0, SAME, IS(CHANGED)},
     {"recycled becomes rated", RATED, S(RATED), 1, 60, S(RECYCLED), 0, 0, SAME, IS(CHANGED)},
     {"rated becomes rerated", RATED, S(RERATED), 2, 61, S(RATED), 1, 60, SAME, IS(CHANGED)},
-    {"rated becomes rerated at the same moment", RATED, S(RERATED), 1, 61, S(RATED), 1, 60, SAME, IS(CHANGED)},
-    {"rated becomes billed, keeping its rating", RATED, S(BILLED), 0, 0, S(RATED), 1, 60, SAME, IS(CHANGED)},
+    {"rated becomes rerated at the same moment", RATED, S(RERATED), 1, 61, S(RATED), 1, 60, SAME,
+     IS(CHANGED)},
+    {"rated becomes billed, keeping its rating", RATED, S(BILLED), 0, 0, S(RATED), 1, 60, SAME,
+     IS(CHANGED)},
     {"rerated becomes billed", RATED, S(BILLED), 2, 61, S(RERATED), 1, 60, SAME, IS(CHANGED)},
     {"rerated is rerated again", RATED, S(RERATED), 2, 61, S(RERATED), 1, 60, SAME, IS(UPDATED)},
 
-    {"rated with another rating is a conflict", RATED, S(RATED), 2, 61, S(RATED), 1, 60, SAME, DEAD_OF(CONFLICT)},
-    {"billed with another rating is a conflict", RATED, S(BILLED), 2, 61, S(BILLED), 1, 60, SAME, DEAD_OF(CONFLICT)},
-    {"guided with another rating is a conflict", RATED, S(GUIDED), UNDATED, 61, S(GUIDED), 1, 60, SAME, DEAD_OF(CONFLICT)},
+    {"rated with another rating is a conflict", RATED, S(RATED), 2, 61, S(RATED), 1, 60, SAME,
+     DEAD_OF(CONFLICT)},
+    {"billed with another rating is a conflict", RATED, S(BILLED), 2, 61, S(BILLED), 1, 60, SAME,
+     DEAD_OF(CONFLICT)},
+    {"guided with another rating is a conflict", RATED, S(GUIDED), UNDATED, 61, S(GUIDED), 1, 60,
+     SAME, DEAD_OF(CONFLICT)},
 
-    {"received does not become billed", RATED, S(BILLED), 1, 60, S(RECEIVED), 0, 0, SAME, DEAD_OF(TRANSITION)},
-    {"received does not become rerated", RATED, S(RERATED), 1, 60, S(RECEIVED), 0, 0, SAME, DEAD_OF(TRANSITION)},
-    {"received does not become recycled", RATED, S(RECYCLED), 0, 0, S(RECEIVED), 0, 0, SAME, DEAD_OF(TRANSITION)},
-    {"rejected does not become rated", RATED, S(RATED), 1, 60, S(REJECTED), 0, 0, SAME, DEAD_OF(TRANSITION)},
-    {"rated does not become rejected", RATED, S(REJECTED), 0, 0, S(RATED), 1, 60, SAME, DEAD_OF(TRANSITION)},
-    {"rerated does not become rated", RATED, S(RATED), 2, 61, S(RERATED), 1, 60, SAME, DEAD_OF(TRANSITION)},
-    {"billed becomes nothing", RATED, S(RERATED), 2, 61, S(BILLED), 1, 60, SAME, DEAD_OF(TRANSITION)},
-    {"a deleted usage becomes nothing", RATED, S(RATED), 1, 60, DELETED, 0, 0, SAME, DEAD_OF(TRANSITION)},
-    {"nor with the usage inside", WITH_USAGE, S(RATED), 1, 60, DELETED, 0, 0, OTHER, DEAD_OF(TRANSITION)},
+    {"received does not become billed", RATED, S(BILLED), 1, 60, S(RECEIVED), 0, 0, SAME,
+     DEAD_OF(TRANSITION)},
+    {"received does not become rerated", RATED, S(RERATED), 1, 60, S(RECEIVED), 0, 0, SAME,
+     DEAD_OF(TRANSITION)},
+    {"received does not become recycled", RATED, S(RECYCLED), 0, 0, S(RECEIVED), 0, 0, SAME,
+     DEAD_OF(TRANSITION)},
+    {"rejected does not become rated", RATED, S(RATED), 1, 60, S(REJECTED), 0, 0, SAME,
+     DEAD_OF(TRANSITION)},
+    {"rated does not become rejected", RATED, S(REJECTED), 0, 0, S(RATED), 1, 60, SAME,
+     DEAD_OF(TRANSITION)},
+    {"rerated does not become rated", RATED, S(RATED), 2, 61, S(RERATED), 1, 60, SAME,
+     DEAD_OF(TRANSITION)},
+    {"billed becomes nothing", RATED, S(RERATED), 2, 61, S(BILLED), 1, 60, SAME,
+     DEAD_OF(TRANSITION)},
+    {"a deleted usage becomes nothing", RATED, S(RATED), 1, 60, DELETED, 0, 0, SAME,
+     DEAD_OF(TRANSITION)},
+    {"nor with the usage inside", WITH_USAGE, S(RATED), 1, 60, DELETED, 0, 0, OTHER,
+     DEAD_OF(TRANSITION)},
 
-    {"a bill without ratings on a guided usage", RATED, S(BILLED), 0, 0, S(GUIDED), 0, 0, SAME, DEAD_OF(INCOMPLETE)},
-    {"a bill without ratings on a rejected usage", RATED, S(BILLED), 0, 0, S(REJECTED), 0, 0, SAME, DEAD_OF(INCOMPLETE)},
-    {"a bill without ratings comes before a conflict", WITH_USAGE, S(BILLED), 0, 0, S(RECEIVED), 0, 0, OTHER, DEAD_OF(INCOMPLETE)},
+    {"a bill without ratings on a guided usage", RATED, S(BILLED), 0, 0, S(GUIDED), 0, 0, SAME,
+     DEAD_OF(INCOMPLETE)},
+    {"a bill without ratings on a rejected usage", RATED, S(BILLED), 0, 0, S(REJECTED), 0, 0, SAME,
+     DEAD_OF(INCOMPLETE)},
+    {"a bill without ratings comes before a conflict", WITH_USAGE, S(BILLED), 0, 0, S(RECEIVED), 0,
+     0, OTHER, DEAD_OF(INCOMPLETE)},
 };
+/* clang-format on */
 
 static void a_record_has_the_outcome_of_its_line(void **state)
 {
@@ -167,7 +224,8 @@ static void a_record_has_the_outcome_of_its_line(void **state)
         outcome(&change, row->there == NOTHING ? NULL : &there, &verdict);
 
         if (verdict.outcome != row->outcome || verdict.reason != row->reason)
-            fail_msg("%s: %s %s", row->rule, outcome_names[verdict.outcome], reason_name(verdict.reason));
+            fail_msg("%s: %s %s", row->rule, outcome_names[verdict.outcome],
+                     reason_name(verdict.reason));
         assert_int_equal(verdict.outcome == OUTCOME_DEAD, verdict.text[0] != 0);
     }
 }
@@ -185,7 +243,8 @@ static struct there usage_at(enum usage_status status, int date, int price)
 
 static struct change rated(enum usage_status status, int date, int price, uint64_t digest)
 {
-    struct change c = {.kind = CHANGE_RATED, .status = status, .ratings = ratings(date, price), .rated = digest};
+    struct change c = {
+        .kind = CHANGE_RATED, .status = status, .ratings = ratings(date, price), .rated = digest};
     c.newest_rating = usage_newest_rating(&c.ratings);
     return c;
 }
@@ -269,7 +328,8 @@ static void the_last_32_applied_records_are_known_again(void **state)
     }
     assert_int_equal(there.rated_count, OUTCOME_DIGESTS);
 
-    struct change forgotten = rated(STATUS_RERATED, 1, 2, 2), oldest = rated(STATUS_RERATED, 1, 3, 3);
+    struct change forgotten = rated(STATUS_RERATED, 1, 2, 2),
+                  oldest = rated(STATUS_RERATED, 1, 3, 3);
 
     assert_int_equal(judged(&forgotten, &there), OUTCOME_UPDATED);
     assert_int_equal(judged(&oldest, &there), OUTCOME_DUPLICATE);

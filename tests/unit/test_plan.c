@@ -12,8 +12,9 @@
 #include "raw_shape.h"
 
 /* A RawUsage with the needed fields and `more` (", {...}" each); single quotes. */
-#define NEEDED \
-    "{'name':'source','type':'string'},{'name':'recordId','type':'string'},{'name':'usageDate','type':'long'}," \
+#define NEEDED                                                                                     \
+    "{'name':'source','type':'string'},{'name':'recordId','type':'string'},{'name':'usageDate','"  \
+    "type':'long'},"                                                                               \
     "{'name':'usageType','type':'string'}"
 #define RAW(more) "{'type':'record','name':'RawUsage','fields':[" NEEDED more "]}"
 #define FIELD(name, type) ",{'name':'" name "','type':" type "}"
@@ -76,13 +77,17 @@ static void what_is_no_schema_is_refused(void **state)
     assert_refused("{'type':'record','fields':[]}", "no name");
     assert_refused("{'type':'record','name':'RawUsage'}", "no fields");
     assert_refused("{'type':'record','name':'Raw Usage','fields':[]}", "bad name");
-    assert_refused("{'type':'record','name':'RawUsage','namespace':'a..b','fields':[]}", "bad name");
-    assert_refused("{'type':'record','name':'RawUsage','fields':[{'name':'a b','type':'int'}]}", "proper name");
-    assert_refused("{'type':'record','name':'RawUsage','fields':[{'name':'a'}]}", "proper name and type");
+    assert_refused("{'type':'record','name':'RawUsage','namespace':'a..b','fields':[]}",
+                   "bad name");
+    assert_refused("{'type':'record','name':'RawUsage','fields':[{'name':'a b','type':'int'}]}",
+                   "proper name");
+    assert_refused("{'type':'record','name':'RawUsage','fields':[{'name':'a'}]}",
+                   "proper name and type");
     assert_refused(RAW(FIELD("x", "{'type':'array'}")), "items");
     assert_refused(RAW(FIELD("x", "{'type':'map'}")), "values");
     assert_refused(RAW(FIELD("x", "{'type':'enum','name':'E'}")), "symbols");
-    assert_refused(RAW(FIELD("x", "{'type':'enum','name':'E','symbols':['A','A']}")), "symbol twice");
+    assert_refused(RAW(FIELD("x", "{'type':'enum','name':'E','symbols':['A','A']}")),
+                   "symbol twice");
     assert_refused(RAW(FIELD("x", "{'type':'enum','name':'E','symbols':['A',1]}")), "symbols");
     assert_refused(RAW(FIELD("source", "'string'")), "twice the field \"source\"");
 }
@@ -94,10 +99,12 @@ static void only_a_record_of_a_known_name_is_taken(void **state)
     assert_refused("'string'", "is string, not a record");
     assert_refused("['null','string']", "is union, not a record");
     assert_refused("{'type':'enum','name':'RawUsage','symbols':['A']}", "not a record");
-    assert_refused("{'type':'record','name':'x.Other','fields':[" NEEDED "]}", "record x.Other is none");
+    assert_refused("{'type':'record','name':'x.Other','fields':[" NEEDED "]}",
+                   "record x.Other is none");
     assert_taken("{'type':'record','name':'net.partner.RawUsage','fields':[" NEEDED "]}");
     assert_taken("{'type':'record','name':'RawUsage','namespace':'a.b','fields':[" NEEDED "]}");
-    assert_taken("{'type':'record','name':'Other','aliases':['x.y.RawUsage'],'fields':[" NEEDED "]}");
+    assert_taken("{'type':'record','name':'Other','aliases':['x.y.RawUsage'],'fields':[" NEEDED
+                 "]}");
 }
 
 static void a_fixed_has_a_size_from_0_to_16_mib(void **state)
@@ -117,41 +124,54 @@ static void a_union_has_no_two_branches_of_a_type_and_no_union(void **state)
     (void)state;
 
     assert_refused(RAW(FIELD("x", "['null','null']")), "two branches");
-    assert_refused(RAW(FIELD("x", "['string',{'type':'string','logicalType':'uuid'}]")), "two branches");
+    assert_refused(RAW(FIELD("x", "['string',{'type':'string','logicalType':'uuid'}]")),
+                   "two branches");
     assert_refused(RAW(FIELD("x", "['null',['int','string']]")), "two branches");
-    assert_refused(RAW(FIELD("x", "[{'type':'array','items':'int'},{'type':'array','items':'long'}]")), "two branches");
+    assert_refused(
+        RAW(FIELD("x", "[{'type':'array','items':'int'},{'type':'array','items':'long'}]")),
+        "two branches");
     assert_refused(RAW(FIELD("x", "[{'type':'fixed','name':'F','size':2},'F']")), "two branches");
-    assert_taken(RAW(FIELD("x", "[{'type':'fixed','name':'F','size':2},{'type':'fixed','name':'G','size':2}]")));
+    assert_taken(RAW(
+        FIELD("x", "[{'type':'fixed','name':'F','size':2},{'type':'fixed','name':'G','size':2}]")));
 }
 
 static void a_type_that_contains_itself_is_refused(void **state)
 {
     (void)state;
 
-    assert_refused("{'type':'record','name':'RawUsage','fields':[" NEEDED FIELD("next", "['null','RawUsage']") "]}",
+    assert_refused("{'type':'record','name':'RawUsage','fields':[" NEEDED FIELD(
+                       "next", "['null','RawUsage']") "]}",
                    "recursive type \"RawUsage\"");
-    assert_refused(RAW(FIELD("x", "{'type':'record','name':'A','fields':[{'name':'b','type':{'type':'record','name':"
-                                  "'B','fields':[{'name':'a','type':{'type':'array','items':'A'}}]}}]}")),
-                   "recursive type \"A\"");
-    assert_refused(RAW(FIELD("x", "{'type':'record','name':'n.A','fields':[{'name':'a','type':{'type':'map',"
-                                  "'values':'A'}}]}")),
-                   "recursive type \"n.A\"");
+    assert_refused(
+        RAW(FIELD(
+            "x", "{'type':'record','name':'A','fields':[{'name':'b','type':{'type':'record','name':"
+                 "'B','fields':[{'name':'a','type':{'type':'array','items':'A'}}]}}]}")),
+        "recursive type \"A\"");
+    assert_refused(
+        RAW(FIELD("x", "{'type':'record','name':'n.A','fields':[{'name':'a','type':{'type':'map',"
+                       "'values':'A'}}]}")),
+        "recursive type \"n.A\"");
 }
 
 static void a_named_type_is_found_again_by_its_name_or_full_name(void **state)
 {
     (void)state;
 
-    assert_taken(RAW(FIELD("a", "{'type':'record','name':'x.y.R','fields':[{'name':'e','type':{'type':'enum','name':"
-                                "'E','symbols':['A']}},{'name':'f','type':'E'}]}") FIELD("b", "'x.y.R'")
+    assert_taken(RAW(FIELD(
+        "a", "{'type':'record','name':'x.y.R','fields':[{'name':'e','type':{'type':'enum','name':"
+             "'E','symbols':['A']}},{'name':'f','type':'E'}]}") FIELD("b", "'x.y.R'")
                          FIELD("c", "'x.y.E'") FIELD("d", "['null','x.y.R']")));
-    assert_taken("{'type':'record','name':'RawUsage','namespace':'n.s','fields':[" NEEDED
-                 FIELD("a", "{'type':'fixed','name':'F','size':3}") FIELD("b", "'F'") FIELD("c", "'n.s.F'")
-                 FIELD("d", "{'type':'array','items':'F'}") "]}");
-    assert_refused(RAW(FIELD("a", "{'type':'fixed','name':'x.F','size':3}") FIELD("b", "'F'")), "no such type \"F\"");
-    assert_refused(RAW(FIELD("b", "'F'") FIELD("a", "{'type':'fixed','name':'F','size':3}")), "no such type \"F\"");
-    assert_refused(RAW(FIELD("a", "{'type':'fixed','name':'F','size':3}") FIELD("b", "{'type':'fixed','name':'F',"
-                                                                                    "'size':3}")), "defined twice");
+    assert_taken("{'type':'record','name':'RawUsage','namespace':'n.s','fields':[" NEEDED FIELD(
+        "a", "{'type':'fixed','name':'F','size':3}") FIELD("b", "'F'") FIELD("c", "'n.s.F'")
+                     FIELD("d", "{'type':'array','items':'F'}") "]}");
+    assert_refused(RAW(FIELD("a", "{'type':'fixed','name':'x.F','size':3}") FIELD("b", "'F'")),
+                   "no such type \"F\"");
+    assert_refused(RAW(FIELD("b", "'F'") FIELD("a", "{'type':'fixed','name':'F','size':3}")),
+                   "no such type \"F\"");
+    assert_refused(RAW(FIELD("a", "{'type':'fixed','name':'F','size':3}")
+                           FIELD("b", "{'type':'fixed','name':'F',"
+                                      "'size':3}")),
+                   "defined twice");
 }
 
 /* A schema with `fields` fields more than the needed ones. */
@@ -186,7 +206,8 @@ static bool takes_depth(int depth)
     struct err err;
     buf_str(&b, "{'type':'record','name':'RawUsage','fields':[" NEEDED);
     for (int i = 1; i < depth; i++)
-        buf_printf(&b, "%s{'name':'f','type':['null',{'type':'record','name':'R%d','fields':[", i == 1 ? "," : "", i);
+        buf_printf(&b, "%s{'name':'f','type':['null',{'type':'record','name':'R%d','fields':[",
+                   i == 1 ? "," : "", i);
     buf_str(&b, "{'name':'i','type':'int'}");
     for (int i = 1; i < depth; i++)
         buf_str(&b, "]}]}");
@@ -214,10 +235,14 @@ static void types_that_multiply_by_reference_are_refused_at_once(void **state)
     (void)state;
 
     buf_str(&b, "{'type':'record','name':'RawUsage','fields':[" NEEDED);
-    buf_str(&b, ",{'name':'r0','type':{'type':'record','name':'R0','fields':[{'name':'n','type':'null'}]}}");
+    buf_str(&b, ",{'name':'r0','type':{'type':'record','name':'R0','fields':[{'name':'n','type':'"
+                "null'}]}}");
     for (int i = 1; i < 60; i++)
-        buf_printf(&b, ",{'name':'r%d','type':{'type':'record','name':'R%d','fields':[{'name':'a','type':'R%d'},"
-                       "{'name':'b','type':'R%d'}]}}", i, i, i - 1, i - 1);
+        buf_printf(&b,
+                   ",{'name':'r%d','type':{'type':'record','name':'R%d','fields':[{'name':'a','"
+                   "type':'R%d'},"
+                   "{'name':'b','type':'R%d'}]}}",
+                   i, i, i - 1, i - 1);
     buf_str(&b, "]}");
 
     assert_refused(buf_text(&b), "types");
@@ -228,20 +253,25 @@ static void a_needed_field_must_be_there_by_name_or_alias(void **state)
 {
     (void)state;
 
-    assert_refused("{'type':'record','name':'RawUsage','fields':[{'name':'source','type':'string'},{'name':"
-                   "'recordId','type':'string'},{'name':'usageType','type':'string'}]}",
-                   "field usageDate");
-    assert_refused(RAW(FIELD("relatedParty", "{'type':'array','items':{'type':'record','name':'P','fields':[{'name':"
-                                             "'role','type':'string'}]}}")),
-                   "field relatedParty.id");
-#define WITH_TYPE(field) \
-    "{'type':'record','name':'RawUsage','fields':[{'name':'source','type':'string'},{'name':'recordId','type':" \
+    assert_refused(
+        "{'type':'record','name':'RawUsage','fields':[{'name':'source','type':'string'},{'name':"
+        "'recordId','type':'string'},{'name':'usageType','type':'string'}]}",
+        "field usageDate");
+    assert_refused(
+        RAW(FIELD("relatedParty",
+                  "{'type':'array','items':{'type':'record','name':'P','fields':[{'name':"
+                  "'role','type':'string'}]}}")),
+        "field relatedParty.id");
+#define WITH_TYPE(field)                                                                           \
+    "{'type':'record','name':'RawUsage','fields':[{'name':'source','type':'string'},{'name':'"     \
+    "recordId','type':"                                                                            \
     "'string'},{'name':'usageDate','type':'long'}," field "]}"
     assert_refused(WITH_TYPE("{'name':'sort','type':'string'}"), "field usageType");
     assert_taken(WITH_TYPE("{'name':'kind','type':'string'}"));
     assert_taken(WITH_TYPE("{'name':'typeOfUsage','type':'string'}"));
     assert_taken(WITH_TYPE("{'name':'sort','type':'string','aliases':['x','usageType']}"));
-    assert_refused(WITH_TYPE("{'name':'description','type':'string','aliases':['usageType']}"), "field usageType");
+    assert_refused(WITH_TYPE("{'name':'description','type':'string','aliases':['usageType']}"),
+                   "field usageType");
 }
 
 static void a_field_of_another_type_makes_the_schema_unsupported(void **state)
@@ -265,16 +295,20 @@ static void a_field_of_another_type_makes_the_schema_unsupported(void **state)
         {"usageSpecification", "'string'"},
         {"usageSpecification", "{'type':'map','values':'string'}"},
         {"relatedParty", "{'type':'array','items':'string'}"},
-        {"relatedParty", "{'type':'map','values':{'type':'record','name':'P','fields':[{'name':'id','type':'string'}]}}"},
+        {"relatedParty", "{'type':'map','values':{'type':'record','name':'P','fields':[{'name':'id'"
+                         ",'type':'string'}]}}"},
         {"relatedParty", "{'type':'record','name':'P','fields':[{'name':'id','type':'string'}]}"},
-        {"usageCharacteristic", "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name','type':"
-                                "'string'},{'name':'value','type':{'type':'map','values':'string'}}]}}"},
-        {"usageCharacteristic", "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name','type':"
-                                "'string'},{'name':'value','type':{'type':'record','name':'Text','fields':[{'name':"
-                                "'json','type':'string'}]}}]}}"},
-        {"usageCharacteristic", "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name','type':"
-                                "'string'},{'name':'value','type':{'type':'record','name':'Json','fields':[{'name':"
-                                "'text','type':'string'}]}}]}}"},
+        {"usageCharacteristic",
+         "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name','type':"
+         "'string'},{'name':'value','type':{'type':'map','values':'string'}}]}}"},
+        {"usageCharacteristic",
+         "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name','type':"
+         "'string'},{'name':'value','type':{'type':'record','name':'Text','fields':[{'name':"
+         "'json','type':'string'}]}}]}}"},
+        {"usageCharacteristic",
+         "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name','type':"
+         "'string'},{'name':'value','type':{'type':'record','name':'Json','fields':[{'name':"
+         "'text','type':'string'}]}}]}}"},
     };
     (void)state;
 
@@ -286,13 +320,15 @@ static void a_field_of_another_type_makes_the_schema_unsupported(void **state)
         assert_refused(buf_text(&b), field);
         buf_fini(&b);
     }
-    assert_refused(RAW(FIELD("isBilled", "'int'")), "field isBilled: the schema has int where boolean is needed");
+    assert_refused(RAW(FIELD("isBilled", "'int'")),
+                   "field isBilled: the schema has int where boolean is needed");
 }
 
 static void a_time_in_another_unit_is_refused_rather_than_misread(void **state)
 {
-#define WITH_DATE(type) \
-    "{'type':'record','name':'RawUsage','fields':[{'name':'source','type':'string'},{'name':'recordId','type':" \
+#define WITH_DATE(type)                                                                            \
+    "{'type':'record','name':'RawUsage','fields':[{'name':'source','type':'string'},{'name':'"     \
+    "recordId','type':"                                                                            \
     "'string'},{'name':'usageType','type':'string'},{'name':'usageDate','type':" type "}]}"
     (void)state;
 
@@ -303,11 +339,14 @@ static void a_time_in_another_unit_is_refused_rather_than_misread(void **state)
     assert_taken(WITH_DATE("{'type':'long','logicalType':'timestamp-micros'}"));
     assert_taken(WITH_DATE("{'type':'long','logicalType':'our-own-thing'}"));
     assert_taken(WITH_DATE("{'type':'long','logicalType':17}"));
-    assert_refused(WITH_DATE("{'type':'long','logicalType':'timestamp-nanos'}"), "long (timestamp-nanos)");
-    assert_refused(WITH_DATE("{'type':'long','logicalType':'local-timestamp-millis'}"), "field usageDate");
+    assert_refused(WITH_DATE("{'type':'long','logicalType':'timestamp-nanos'}"),
+                   "long (timestamp-nanos)");
+    assert_refused(WITH_DATE("{'type':'long','logicalType':'local-timestamp-millis'}"),
+                   "field usageDate");
     assert_refused(WITH_DATE("{'type':'long','logicalType':'time-micros'}"), "field usageDate");
     assert_refused(WITH_DATE("{'type':'int','logicalType':'date'}"), "field usageDate");
-    assert_refused(WITH_DATE("'string'"), "the schema has string where long (timestamp-millis) is needed");
+    assert_refused(WITH_DATE("'string'"),
+                   "the schema has string where long (timestamp-millis) is needed");
     assert_refused(WITH_DATE("'double'"), "field usageDate");
 }
 
@@ -324,22 +363,26 @@ static void scale_and_precision_stand_beside_the_logical_type(void **state)
     assert_refused(DECIMAL(",'scale':'2'"), "scale");
     assert_refused(DECIMAL(",'precision':2,'scale':4"), "scale");
     assert_refused(DECIMAL(",'precision':0"), "precision");
-    assert_refused(RAW(",{'name':'amount','type':'bytes','logicalType':'decimal'}"), "field amount");
+    assert_refused(RAW(",{'name':'amount','type':'bytes','logicalType':'decimal'}"),
+                   "field amount");
 }
 
 static void an_array_of_nothing_cannot_become_records(void **state)
 {
     static const struct shape_field loose[] = {{.name = "id", .kind = SHAPE_TEXT, .offset = 0}};
     static const struct shape item = {"Item", sizeof(struct text), loose, 1};
-    static const struct shape_field list[] = {{.name = "items", .kind = SHAPE_ARRAY, .offset = 0, .record = &item}};
+    static const struct shape_field list[] = {
+        {.name = "items", .kind = SHAPE_ARRAY, .offset = 0, .record = &item}};
     static const struct shape top = {"Top", sizeof(struct list), list, 1};
     const struct shape *const shapes[] = {&top, NULL};
     char json[400];
     struct err err;
     (void)state;
 
-    schema_text("{'type':'record','name':'Top','fields':[{'name':'items','type':{'type':'array','items':{'type':"
-                "'record','name':'I','fields':[{'name':'n','type':'null'}]}}}]}", json, sizeof json);
+    schema_text("{'type':'record','name':'Top','fields':[{'name':'items','type':{'type':'array','"
+                "items':{'type':"
+                "'record','name':'I','fields':[{'name':'n','type':'null'}]}}}]}",
+                json, sizeof json);
 
     assert_null(plan_new(json, strlen(json), shapes, &err));
     assert_non_null(strstr(err.text, "field items"));
@@ -351,9 +394,13 @@ static void skipped_fields_are_named_up_to_500_bytes(void **state)
     struct err err;
     (void)state;
 
-    struct plan *p = plan_of(RAW(FIELD("a", "'int'") FIELD("usageSpecification", "{'type':'record','name':'S','fields':"
-                                 "[{'name':'id','type':'string'},{'name':'b','type':{'type':'record','name':'B',"
-                                 "'fields':[{'name':'c','type':'int'}]}}]}")), &err);
+    struct plan *p =
+        plan_of(RAW(FIELD("a", "'int'") FIELD(
+                    "usageSpecification",
+                    "{'type':'record','name':'S','fields':"
+                    "[{'name':'id','type':'string'},{'name':'b','type':{'type':'record','name':'B',"
+                    "'fields':[{'name':'c','type':'int'}]}}]}")),
+                &err);
     assert_non_null(p);
     assert_string_equal(plan_skipped(p), "a, usageSpecification.b");
     plan_free(p);
@@ -378,9 +425,12 @@ static void unknown_properties_and_defaults_are_ignored(void **state)
 {
     (void)state;
 
-    assert_taken(RAW(",{'name':'x','type':{'type':'bytes','connect.name':'y'},'default':'\\u00ff','doc':'d','p':[1]}"));
-    assert_taken(RAW(",{'name':'x','type':{'type':'string','avro.java.string':'String'},'default':'a'}"));
-    assert_taken(RAW(",{'name':'x','type':{'type':'string','logicalType':'uuid'},'order':'ignore'}"));
+    assert_taken(RAW(",{'name':'x','type':{'type':'bytes','connect.name':'y'},'default':'\\u00ff','"
+                     "doc':'d','p':[1]}"));
+    assert_taken(
+        RAW(",{'name':'x','type':{'type':'string','avro.java.string':'String'},'default':'a'}"));
+    assert_taken(
+        RAW(",{'name':'x','type':{'type':'string','logicalType':'uuid'},'order':'ignore'}"));
 }
 
 int main(void)

@@ -5,9 +5,6 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
-
-#include "app/api_link.h"
 #include "base/instant.h"
 #include "usage/id.h"
 #include "usage/query.h"
@@ -105,8 +102,9 @@ static void a_limit_over_the_cap_is_served_with_the_cap(void **state)
 static void paging_that_is_no_whole_number_is_400(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"offset=-1", "offset=", "offset=1.0", "offset=+1", "offset=a", "offset=1%20",
-                                      "offset=%", "offset", "offset=1&offset=2", "offset=1,2"};
+    static const char *const bad[] = {"offset=-1",         "offset=",     "offset=1.0", "offset=+1",
+                                      "offset=a",          "offset=1%20", "offset=%",   "offset",
+                                      "offset=1&offset=2", "offset=1,2"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_refused(bad[i], 400, "offset");
     assert_refused("limit=-1", 400, "limit");
@@ -144,10 +142,10 @@ static void a_single_resource_takes_fields_and_nothing_else(void **state)
 static void a_comma_and_a_repeated_name_are_or(void **state)
 {
     (void)state;
-    static const char *const same[] = {"status=rated,rerated",      "status=rated&status=rerated",
-                                       "status.eq=rated,rerated",   "status=rated&status.eq=rerated",
-                                       "status%3D%3Drated,rerated", "status==rated,rerated",
-                                       "status%3D=rated,rerated",   "stat%75s=r%61ted,rerated"};
+    static const char *const same[] = {
+        "status=rated,rerated",           "status=rated&status=rerated", "status.eq=rated,rerated",
+        "status=rated&status.eq=rerated", "status%3D%3Drated,rerated",   "status==rated,rerated",
+        "status%3D=rated,rerated",        "stat%75s=r%61ted,rerated"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         struct query q = parsed(same[i]);
         const struct text *values = q.statuses.values.items;
@@ -203,13 +201,15 @@ static void an_id_that_is_no_uuid_matches_nothing(void **state)
 static void a_window_of_dates_is_a_range_of_ids(void **state)
 {
     (void)state;
-    assert_where("usageDate.gte=2026-11-01T00:00:00Z&usageDate.lt=2026-12-01T00:00:00Z", "id >= $1 AND id < $2", 2);
+    assert_where("usageDate.gte=2026-11-01T00:00:00Z&usageDate.lt=2026-12-01T00:00:00Z",
+                 "id >= $1 AND id < $2", 2);
 
     struct query q = parsed("usageDate.gte=2026-11-01T00:00:00Z&usageDate.lt=2026-12-01T00:00:00Z");
     struct db_params p = {0};
     struct buf sql = {0};
     query_where(&q, &sql, &p);
-    struct usage_id low = id_floor(ms("2026-11-01T00:00:00Z")), high = id_floor(ms("2026-12-01T00:00:00Z"));
+    struct usage_id low = id_floor(ms("2026-11-01T00:00:00Z")),
+                    high = id_floor(ms("2026-12-01T00:00:00Z"));
     assert_memory_equal(p.bytes.data + p.starts[0], low.bytes, 16);
     assert_memory_equal(p.bytes.data + p.starts[1], high.bytes, 16);
     db_params_fini(&p);
@@ -252,7 +252,8 @@ static void operators_keep_their_meaning_between_two_milliseconds(void **state)
 static void repeated_ranges_are_and_and_their_values_or(void **state)
 {
     (void)state;
-    struct query both = parsed("usageDate.gt=2026-11-01T00:00:00Z&usageDate.gte=2026-11-02T00:00:00Z");
+    struct query both =
+        parsed("usageDate.gt=2026-11-01T00:00:00Z&usageDate.gte=2026-11-02T00:00:00Z");
     struct query either = parsed("usageDate.gte=2026-11-02T00:00:00Z,2026-11-01T00:00:00Z");
     struct query upper = parsed("usageDate.lt=2026-11-02T00:00:00Z,2026-11-01T00:00:00Z");
 
@@ -267,8 +268,9 @@ static void a_date_alone_is_that_millisecond(void **state)
     (void)state;
     assert_where("usageDate=2026-11-01T00:00:00Z",
                  "usage_date = ANY($1::timestamptz[]) AND id >= $2 AND id < $3", 3);
-    assert_where("usageDate=2026-11-01T00:00:00Z,2026-12-01T00:00:00Z&usageDate.lt=2026-11-05T00:00:00Z",
-                 "id < $1 AND usage_date = ANY($2::timestamptz[]) AND id >= $3 AND id < $4", 4);
+    assert_where(
+        "usageDate=2026-11-01T00:00:00Z,2026-12-01T00:00:00Z&usageDate.lt=2026-11-05T00:00:00Z",
+        "id < $1 AND usage_date = ANY($2::timestamptz[]) AND id >= $3 AND id < $4", 4);
     assert_where("usageDate=2026-11-01T00:00:00.0001Z", "false", 0); /* nothing stored lies there */
 }
 
@@ -348,73 +350,6 @@ static void ten_thousand_values_are_one_parameter(void **state)
     buf_fini(&b);
 }
 
-/* --- Link ------------------------------------------------------------------------------------------------ */
-
-static const char *link_of(const char *query, struct api_page page)
-{
-    struct buf b = {0};
-    bool given = api_link("http://h/v4", text_of(query), &page, a, &b);
-    const char *text = given ? arena_copy(a, b.data, b.len) : NULL;
-    buf_fini(&b);
-    return text;
-}
-
-static void a_page_that_is_the_whole_has_no_link(void **state)
-{
-    (void)state;
-    assert_null(link_of(NULL, (struct api_page){0, 100, 3, 3, false}));
-    assert_null(link_of(NULL, (struct api_page){0, 100, 0, 0, false}));
-    assert_null(link_of("limit=0", (struct api_page){0, 0, 0, 50, false}));
-}
-
-static void links_keep_the_filters_and_carry_offset(void **state)
-{
-    (void)state;
-    assert_string_equal(link_of("offset=20&status=rated,billed&limit=10", (struct api_page){20, 10, 10, 45, false}),
-                        "<http://h/v4/usage?status=rated,billed&limit=10&offset=0>; rel=\"first\", "
-                        "<http://h/v4/usage?status=rated,billed&limit=10&offset=10>; rel=\"prev\", "
-                        "<http://h/v4/usage?status=rated,billed&limit=10&offset=30>; rel=\"next\", "
-                        "<http://h/v4/usage?status=rated,billed&limit=10&offset=40>; rel=\"last\"");
-    assert_string_equal(link_of(NULL, (struct api_page){0, 100, 100, 101, false}),
-                        "<http://h/v4/usage?offset=0>; rel=\"first\", <http://h/v4/usage?offset=100>; rel=\"next\", "
-                        "<http://h/v4/usage?offset=100>; rel=\"last\"");
-}
-
-static void the_last_page_has_no_next_and_behind_the_end_prev_is_the_last(void **state)
-{
-    (void)state;
-    const char *last = link_of("offset=40", (struct api_page){40, 10, 5, 45, false});
-    const char *behind = link_of("off%73et=4000", (struct api_page){4000, 10, 0, 45, false});
-
-    assert_null(strstr(last, "next"));
-    assert_non_null(strstr(last, "offset=30>; rel=\"prev\""));
-    assert_null(strstr(behind, "next"));
-    assert_null(strstr(behind, "4000"));
-    assert_non_null(strstr(behind, "offset=40>; rel=\"prev\""));
-    assert_non_null(link_of("offset=9", (struct api_page){INT64_MAX, 10, 0, INT64_MAX, false}));
-}
-
-static void an_estimate_names_no_last_page(void **state)
-{
-    (void)state;
-    const char *full = link_of(NULL, (struct api_page){0, 10, 10, 10, true});
-
-    assert_non_null(strstr(full, "next"));
-    assert_null(strstr(full, "last"));
-}
-
-static void a_link_over_two_kilobytes_is_left_out(void **state)
-{
-    (void)state;
-    struct buf b = {0};
-    buf_str(&b, "usageType=");
-    for (int i = 0; i < 700; i++)
-        buf_byte(&b, 'x');
-    assert_non_null(link_of("usageType=x", (struct api_page){0, 10, 10, 45, false}));
-    assert_null(link_of(buf_text(&b), (struct api_page){0, 10, 10, 45, false}));
-    buf_fini(&b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,11 +371,6 @@ int main(void)
         cmocka_unit_test(what_is_not_understood_is_400_and_named),
         cmocka_unit_test(filter_is_501_whatever_it_holds),
         cmocka_unit_test(ten_thousand_values_are_one_parameter),
-        cmocka_unit_test(a_page_that_is_the_whole_has_no_link),
-        cmocka_unit_test(links_keep_the_filters_and_carry_offset),
-        cmocka_unit_test(the_last_page_has_no_next_and_behind_the_end_prev_is_the_last),
-        cmocka_unit_test(an_estimate_names_no_last_page),
-        cmocka_unit_test(a_link_over_two_kilobytes_is_left_out),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

@@ -13,13 +13,15 @@
 #include "io/writer.h"
 #include "raw_shape.h"
 
-#define NEEDED \
-    "{'name':'source','type':'string'},{'name':'recordId','type':'string'},{'name':'usageDate','type':'long'}," \
+#define NEEDED                                                                                     \
+    "{'name':'source','type':'string'},{'name':'recordId','type':'string'},{'name':'usageDate','"  \
+    "type':'long'},"                                                                               \
     "{'name':'usageType','type':'string'}"
 #define FIELD(name, type) ",{'name':'" name "','type':" type "}"
-#define TRAIT(type) \
-    FIELD("usageCharacteristic", "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name'," \
-                                 "'type':'string'},{'name':'value','type':" type "}]}}")
+#define TRAIT(type)                                                                                \
+    FIELD("usageCharacteristic",                                                                   \
+          "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name',"          \
+          "'type':'string'},{'name':'value','type':" type "}]}}")
 
 /* A schema, a record under it, and what was read. */
 struct scene {
@@ -110,16 +112,19 @@ static void missing_fields_take_their_defaults(void **state)
 static void null_takes_the_default_too(void **state)
 {
     (void)state;
-    struct scene s = scene_of(FIELD("status", "['null','string']") FIELD("description", "'null'")
-                              FIELD("isBilled", "['boolean','null']") FIELD("amount", "['null','int']")
-                              FIELD("usageSpecification", "['null',{'type':'record','name':'S','fields':[{'name':"
-                                                          "'id','type':['null','string']}]}]")
-                              FIELD("relatedParty", "['null',{'type':'array','items':['null',{'type':'record','name':"
-                                                    "'P','fields':[{'name':'id','type':['string','null']}]}]}]"));
+    struct scene s = scene_of(
+        FIELD("status", "['null','string']") FIELD("description", "'null'")
+            FIELD("isBilled", "['boolean','null']") FIELD("amount", "['null','int']")
+                FIELD("usageSpecification", "['null',{'type':'record','name':'S','fields':[{'name':"
+                                            "'id','type':['null','string']}]}]")
+                    FIELD("relatedParty",
+                          "['null',{'type':'array','items':['null',{'type':'record','name':"
+                          "'P','fields':[{'name':'id','type':['string','null']}]}]}]"));
     writer_branch(&s.bytes, 0);
     writer_branch(&s.bytes, 1);
     writer_branch(&s.bytes, 0);
-    writer_branch(&s.bytes, 1); /* a specification whose id is null: absent, for the mapping to refuse */
+    writer_branch(&s.bytes,
+                  1); /* a specification whose id is null: absent, for the mapping to refuse */
     writer_branch(&s.bytes, 0);
     writer_branch(&s.bytes, 1);
     writer_array(&s.bytes, 3);
@@ -148,15 +153,19 @@ static void null_takes_the_default_too(void **state)
 
 static void a_time_is_milliseconds_cut_towards_the_past(void **state)
 {
-    static const int64_t micros[][2] = {{1795421730250999, 1795421730250}, {-1, -1}, {-1000, -1}, {-1001, -2},
-                                        {INT64_MIN, INT64_MIN / 1000 - 1}, {999, 0}};
+    static const int64_t micros[][2] = {
+        {1795421730250999, 1795421730250}, {-1, -1}, {-1000, -1}, {-1001, -2},
+        {INT64_MIN, INT64_MIN / 1000 - 1}, {999, 0}};
     (void)state;
     struct scene s = scene_of("");
     plan_free(s.plan);
     char json[600];
-    schema_text("{'type':'record','name':'RawUsage','fields':[{'name':'usageDate','type':['null',{'type':'long',"
-                "'logicalType':'timestamp-micros'},'int']},{'name':'source','type':'string'},{'name':'recordId',"
-                "'type':'string'},{'name':'usageType','type':'string'}]}", json, sizeof json);
+    schema_text("{'type':'record','name':'RawUsage','fields':[{'name':'usageDate','type':['null',{'"
+                "type':'long',"
+                "'logicalType':'timestamp-micros'},'int']},{'name':'source','type':'string'},{'"
+                "name':'recordId',"
+                "'type':'string'},{'name':'usageType','type':'string'}]}",
+                json, sizeof json);
     s.plan = plan_new(json, strlen(json), raw_shapes, &s.err);
 
     for (size_t i = 0; i < sizeof micros / sizeof *micros + 2; i++) {
@@ -187,8 +196,9 @@ static void an_enum_is_matched_by_symbol_whatever_its_order(void **state)
 {
     static const int expected[] = {3, 0, -1, 1};
     (void)state;
-    struct scene s = scene_of(FIELD("status", "{'type':'enum','name':'E','symbols':['recycled','received','lost',"
-                                              "'guided']}"));
+    struct scene s = scene_of(
+        FIELD("status", "{'type':'enum','name':'E','symbols':['recycled','received','lost',"
+                        "'guided']}"));
     size_t needed = s.bytes.len;
 
     for (int i = 0; i < 4; i++) {
@@ -207,8 +217,9 @@ static void an_enum_is_matched_by_symbol_whatever_its_order(void **state)
 static void a_string_may_stand_for_an_enum_and_bytes_and_enums_for_a_string(void **state)
 {
     (void)state;
-    struct scene s = scene_of(FIELD("status", "['string',{'type':'enum','name':'E','symbols':['guided']}]")
-                              FIELD("description", "['bytes',{'type':'enum','name':'F','symbols':['A','B']}]"));
+    struct scene s = scene_of(
+        FIELD("status", "['string',{'type':'enum','name':'E','symbols':['guided']}]")
+            FIELD("description", "['bytes',{'type':'enum','name':'F','symbols':['A','B']}]"));
     size_t needed = s.bytes.len;
     writer_branch(&s.bytes, 0);
     writer_text(&s.bytes, TEXT("rejected"));
@@ -232,9 +243,11 @@ static void a_string_may_stand_for_an_enum_and_bytes_and_enums_for_a_string(void
     scene_end(&s);
 }
 
-#define ALL_VALUES \
-    "['null','string','int','long','float','double','boolean',{'type':'bytes','logicalType':'decimal','scale':2}," \
-    "{'type':'fixed','name':'D','size':20,'logicalType':'decimal','precision':3,'scale':1},{'type':'record','name':" \
+#define ALL_VALUES                                                                                 \
+    "['null','string','int','long','float','double','boolean',{'type':'bytes','logicalType':'"     \
+    "decimal','scale':2},"                                                                         \
+    "{'type':'fixed','name':'D','size':20,'logicalType':'decimal','precision':3,'scale':1},{'"     \
+    "type':'record','name':"                                                                       \
     "'our.Json','fields':[{'name':'json','type':'string'}]}]"
 
 static void a_value_has_the_type_of_its_branch(void **state)
@@ -309,8 +322,9 @@ static void a_value_has_the_type_of_its_branch(void **state)
 static void a_decimal_with_too_many_digits_is_wide(void **state)
 {
     (void)state;
-    struct scene s = scene_of(FIELD("amount", "{'type':'bytes','logicalType':'decimal','precision':3,'scale':1}")
-                              FIELD("taxRate", "{'type':'bytes','logicalType':'decimal','scale':40}"));
+    struct scene s =
+        scene_of(FIELD("amount", "{'type':'bytes','logicalType':'decimal','precision':3,'scale':1}")
+                     FIELD("taxRate", "{'type':'bytes','logicalType':'decimal','scale':40}"));
     size_t needed = s.bytes.len;
     writer_text(&s.bytes, (struct text){"\x03\xe7", 2}); /* 99.9 */
     writer_text(&s.bytes, (struct text){"\x01", 1});
@@ -325,7 +339,8 @@ static void a_decimal_with_too_many_digits_is_wide(void **state)
     assert_int_equal(s.raw.amount.kind, VALUE_WIDE);
     scene_end(&s);
 
-    s = scene_of(FIELD("amount", "{'type':'bytes','logicalType':'decimal'}") FIELD("taxRate", "'double'"));
+    s = scene_of(FIELD("amount", "{'type':'bytes','logicalType':'decimal'}")
+                     FIELD("taxRate", "'double'"));
     writer_text(&s.bytes, TEXT("\x01xxxxxxxxxxxxxxxxx"));
     writer_double(&s.bytes, 0.19);
     assert_reads(&s);
@@ -337,8 +352,9 @@ static void a_decimal_with_too_many_digits_is_wide(void **state)
 static void an_array_may_come_in_many_blocks_with_or_without_sizes(void **state)
 {
     (void)state;
-    struct scene s = scene_of(FIELD("relatedParty", "{'type':'array','items':{'type':'record','name':'P','fields':["
-                                                    "{'name':'id','type':'string'}]}}"));
+    struct scene s = scene_of(FIELD("relatedParty",
+                                    "{'type':'array','items':{'type':'record','name':'P','fields':["
+                                    "{'name':'id','type':'string'}]}}"));
     int n = 0;
     for (int block = 1; block <= 20; block++) {
         if (block % 2) {
@@ -372,8 +388,9 @@ static void many_small_blocks_take_no_more_memory_than_a_few_times_the_items(voi
 {
     enum { ITEMS = 20000 };
     (void)state;
-    struct scene s = scene_of(FIELD("relatedParty", "{'type':'array','items':{'type':'record','name':'P','fields':["
-                                                    "{'name':'id','type':'string'}]}}"));
+    struct scene s = scene_of(FIELD("relatedParty",
+                                    "{'type':'array','items':{'type':'record','name':'P','fields':["
+                                    "{'name':'id','type':'string'}]}}"));
     for (int i = 0; i < ITEMS; i++) {
         writer_array(&s.bytes, 1);
         writer_text(&s.bytes, TEXT("c"));
@@ -390,9 +407,10 @@ static void many_small_blocks_take_no_more_memory_than_a_few_times_the_items(voi
 static void every_shorter_record_is_malformed_and_so_is_a_longer_one(void **state)
 {
     (void)state;
-    struct scene s = scene_of(TRAIT("['string','long','double']")
-                              FIELD("x", "{'type':'map','values':{'type':'fixed','name':'F','size':3}}")
-                              FIELD("y", "['null',{'type':'array','items':'float'},'boolean']"));
+    struct scene s =
+        scene_of(TRAIT("['string','long','double']")
+                     FIELD("x", "{'type':'map','values':{'type':'fixed','name':'F','size':3}}")
+                         FIELD("y", "['null',{'type':'array','items':'float'},'boolean']"));
     writer_array(&s.bytes, 2);
     writer_text(&s.bytes, TEXT("n"));
     writer_branch(&s.bytes, 2);
@@ -422,7 +440,8 @@ static void every_shorter_record_is_malformed_and_so_is_a_longer_one(void **stat
 }
 
 /* The needed fields, then `n` bytes as the value of a field x of `type`. */
-static void assert_malformed(const char *type, const char *bytes, size_t n, const char *part_of_text)
+static void assert_malformed(const char *type, const char *bytes, size_t n,
+                             const char *part_of_text)
 {
     char more[600];
     snprintf(more, sizeof more, FIELD("x", "%s"), type);
@@ -446,8 +465,12 @@ static void bad_numbers_lengths_and_indexes_are_malformed(void **state)
     MALFORMED("'int'", "\x80\x80\x80\x80\x10", "x: int 2147483648 has more than 32 bits");
     MALFORMED("'string'", "\x01", "x: length -1");
     MALFORMED("'string'", F9 "\x01", "x: length -9223372036854775808");
-    MALFORMED("'string'", "\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", "x: length 9223372036854775807, but 0 bytes");
-    MALFORMED("'string'", "\x04" "a", "x: length 2, but 1 bytes are left");
+    MALFORMED("'string'", "\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+              "x: length 9223372036854775807, but 0 bytes");
+    MALFORMED("'string'",
+              "\x04"
+              "a",
+              "x: length 2, but 1 bytes are left");
     MALFORMED("'bytes'", "\x80\x80\x80\x80\x20", "x: length 4294967296");
     MALFORMED("'boolean'", "\x02", "x: boolean 2");
     MALFORMED("'boolean'", "", "cut short");
@@ -455,7 +478,8 @@ static void bad_numbers_lengths_and_indexes_are_malformed(void **state)
     MALFORMED("{'type':'fixed','name':'F','size':4}", "abc", "x: the record is cut short");
     MALFORMED("['null','int']", "\x04", "x: union branch 2 is not in 0 to 1");
     MALFORMED("['null','int']", "\x01", "x: union branch -1");
-    MALFORMED("{'type':'enum','name':'E','symbols':['A','B']}", "\x04", "x: symbol 2 is not in 0 to 1");
+    MALFORMED("{'type':'enum','name':'E','symbols':['A','B']}", "\x04",
+              "x: symbol 2 is not in 0 to 1");
     MALFORMED("{'type':'enum','name':'E','symbols':['A','B']}", "\x01", "x: symbol -1");
 }
 
@@ -467,18 +491,25 @@ static void bad_blocks_are_malformed(void **state)
     MALFORMED("{'type':'array','items':'int'}", "\x06\x02\x02", "x: 3 items, but 2 bytes are left");
     MALFORMED("{'type':'array','items':'int'}", F9 "\x01\x00", "x: more than 100000 items");
     MALFORMED("{'type':'array','items':'int'}", "\x01\x01\x02\x00", "x: a block of -1 bytes");
-    MALFORMED("{'type':'array','items':'int'}", "\x01\x06\x02\x00", "x: a block of 3 bytes, but 2 are left");
-    MALFORMED("{'type':'array','items':'int'}", "\x01\x04\x02\x00", "x: a block that is not as long as it says");
-    MALFORMED("{'type':'array','items':'int'}", "\x03\x02\x02\x02\x00", "x: a block that is not as long as it says");
+    MALFORMED("{'type':'array','items':'int'}", "\x01\x06\x02\x00",
+              "x: a block of 3 bytes, but 2 are left");
+    MALFORMED("{'type':'array','items':'int'}", "\x01\x04\x02\x00",
+              "x: a block that is not as long as it says");
+    MALFORMED("{'type':'array','items':'int'}", "\x03\x02\x02\x02\x00",
+              "x: a block that is not as long as it says");
     MALFORMED("{'type':'map','values':'int'}", "\x02\x02", "x: ");
-    MALFORMED("{'type':'map','values':'int'}", "\x02\x03" "a\x02\x00", "x: length -2");
+    MALFORMED("{'type':'map','values':'int'}",
+              "\x02\x03"
+              "a\x02\x00",
+              "x: length -2");
 }
 
 static void items_are_counted_over_the_whole_record(void **state)
 {
     (void)state;
-    struct scene s = scene_of(FIELD("x", "{'type':'array','items':'null'}") FIELD("y", "{'type':'array','items':{"
-                                         "'type':'array','items':'null'}}"));
+    struct scene s = scene_of(FIELD("x", "{'type':'array','items':'null'}")
+                                  FIELD("y", "{'type':'array','items':{"
+                                             "'type':'array','items':'null'}}"));
     size_t needed = s.bytes.len;
     writer_long(&s.bytes, 60000);
     writer_array_end(&s.bytes);
@@ -522,15 +553,27 @@ static void text_must_be_utf8_without_nul_also_where_it_is_skipped(void **state)
 {
     (void)state;
 
-    BAD_TEXT("x", "'string'", "\x04" "a\xff");
+    BAD_TEXT("x", "'string'",
+             "\x04"
+             "a\xff");
     BAD_TEXT("x", "'string'", "\x02\x00");
     BAD_TEXT("x", "'string'", "\x06\xed\xa0\x80");
-    BAD_TEXT("x", "'string'", "\x28" "0123456789012345678\x00");
-    BAD_TEXT("x", "['null','string']", "\x02\x04" "a\xff");
+    BAD_TEXT("x", "'string'",
+             "\x28"
+             "0123456789012345678\x00");
+    BAD_TEXT("x", "['null','string']",
+             "\x02\x04"
+             "a\xff");
     BAD_TEXT("x", "{'type':'map','values':'int'}", "\x02\x02\xff\x00\x00");
-    BAD_TEXT("x", "{'type':'array','items':'string'}", "\x04\x02" "a\x02\xc3\x00");
-    BAD_TEXT("description", "'string'", "\x04" "a\xff");
-    BAD_TEXT("description", "'bytes'", "\x04\x00" "b");
+    BAD_TEXT("x", "{'type':'array','items':'string'}",
+             "\x04\x02"
+             "a\x02\xc3\x00");
+    BAD_TEXT("description", "'string'",
+             "\x04"
+             "a\xff");
+    BAD_TEXT("description", "'bytes'",
+             "\x04\x00"
+             "b");
     BAD_TEXT("status", "'string'", "\x02\xff");
 }
 
@@ -539,11 +582,13 @@ static void a_bad_byte_is_found_in_any_place_of_a_text_of_any_length(void **stat
     static const char bad[] = {0, (char)0x80, (char)0xff};
     char text[40];
     (void)state;
-    struct scene s = scene_of(FIELD("description", "'string'") FIELD("x", "'long'") FIELD("tail", "'string'"));
+    struct scene s =
+        scene_of(FIELD("description", "'string'") FIELD("x", "'long'") FIELD("tail", "'string'"));
     size_t needed = s.bytes.len;
 
     for (size_t n = 1; n <= sizeof text; n++)
-        for (size_t i = 0; i < n * 6; i++) { /* each place, each bad byte, with much or little behind the text */
+        for (size_t i = 0; i < n * 6;
+             i++) { /* each place, each bad byte, with much or little behind the text */
             memset(text, 'a' + (int)(n % 26), n);
             text[i % n] = bad[i / n % 3];
             s.bytes.len = needed;
@@ -560,7 +605,8 @@ static void a_bad_byte_is_found_in_any_place_of_a_text_of_any_length(void **stat
 static void bytes_that_are_skipped_are_no_text(void **state)
 {
     (void)state;
-    struct scene s = scene_of(FIELD("x", "'bytes'") FIELD("y", "{'type':'fixed','name':'F','size':2}"));
+    struct scene s =
+        scene_of(FIELD("x", "'bytes'") FIELD("y", "{'type':'fixed','name':'F','size':2}"));
     buf_add(&s.bytes, "\x04\x00\xff\xff\x00", 5);
 
     assert_reads(&s);
@@ -572,7 +618,11 @@ static void malformed_counts_more_than_bad_text_and_the_first_bad_text_is_named(
 {
     (void)state;
     struct scene s = scene_of(FIELD("x", "'string'") FIELD("y", "'string'") FIELD("z", "'int'"));
-    buf_add(&s.bytes, "\x06" "a\nb\x04" "c\xff", 7);
+    buf_add(&s.bytes,
+            "\x06"
+            "a\nb\x04"
+            "c\xff",
+            7);
     s.bytes.data[s.bytes.len - 5] = 0;
     buf_byte(&s.bytes, 0);
 
@@ -602,7 +652,10 @@ static void a_varint_need_not_be_the_shortest(void **state)
 {
     (void)state;
     struct scene s = scene_of(FIELD("description", "'string'"));
-    buf_add(&s.bytes, "\x84\x80\x80\x80\x80\x80\x80\x80\x80\x00" "ab", 12);
+    buf_add(&s.bytes,
+            "\x84\x80\x80\x80\x80\x80\x80\x80\x80\x00"
+            "ab",
+            12);
 
     assert_reads(&s);
 

@@ -1,5 +1,5 @@
-/* Random records under random schemas: what avro-c wrote, we read; what we take of damaged bytes, avro-c takes
- * too and reads as we do. */
+/* Random records under random schemas: what avro-c wrote, we read; what we take of damaged bytes,
+ * avro-c takes too and reads as we do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,15 +63,20 @@ static void add_any_type(struct buf *b, int depth)
         buf_str(b, "}]}");
         break;
     case 11:
-        buf_printf(b, "['null',{'type':'enum','name':'E%d','symbols':['A','B','C']},{'type':'array','items':", names++);
+        buf_printf(
+            b,
+            "['null',{'type':'enum','name':'E%d','symbols':['A','B','C']},{'type':'array','items':",
+            names++);
         add_any_type(b, depth + 1);
         buf_str(b, "},'string']");
         break;
     case 12:
-        buf_printf(b, "{'type':'fixed','name':'F%d','size':%u}", names++, 1 + dice(9)); /* avro-c cannot hold 0 bytes */
+        buf_printf(b, "{'type':'fixed','name':'F%d','size':%u}", names++,
+                   1 + dice(9)); /* avro-c cannot hold 0 bytes */
         break;
     default:
-        buf_str(b, ONE_OF("'null'", "'boolean'", "'int'", "'long'", "'float'", "'double'", "'bytes'", "'string'"));
+        buf_str(b, ONE_OF("'null'", "'boolean'", "'int'", "'long'", "'float'", "'double'",
+                          "'bytes'", "'string'"));
     }
 }
 
@@ -79,8 +84,9 @@ static const char *decimal_type(bool fixed)
 {
     static char out[2][120];
     snprintf(out[0], sizeof out[0], "{'type':'bytes','logicalType':'decimal','scale':%d}", SCALE);
-    snprintf(out[1], sizeof out[1], "{'type':'fixed','name':'D%d','size':%u,'logicalType':'decimal','scale':%d}",
-             names++, 1 + dice(16), SCALE);
+    snprintf(out[1], sizeof out[1],
+             "{'type':'fixed','name':'D%d','size':%u,'logicalType':'decimal','scale':%d}", names++,
+             1 + dice(16), SCALE);
     return out[fixed];
 }
 
@@ -90,12 +96,14 @@ static const char *plain_type(enum shape_kind kind, unsigned n)
     static char out[120];
     switch (kind) {
     case SHAPE_TIME:
-        snprintf(out, sizeof out, "{'type':'long','logicalType':'timestamp-%s'}", micros ? "micros" : "millis");
+        snprintf(out, sizeof out, "{'type':'long','logicalType':'timestamp-%s'}",
+                 micros ? "micros" : "millis");
         return n == 0 ? out : NULL;
     case SHAPE_TRUTH:
         return n == 0 ? "'boolean'" : NULL;
     case SHAPE_ENUM:
-        snprintf(out, sizeof out, "{'type':'enum','name':'S%d','symbols':['new','recycled','guided','received']}",
+        snprintf(out, sizeof out,
+                 "{'type':'enum','name':'S%d','symbols':['new','recycled','guided','received']}",
                  names++);
         return n == 0 ? out : n == 1 ? "'string'" : NULL;
     case SHAPE_TEXT:
@@ -108,9 +116,13 @@ static const char *plain_type(enum shape_kind kind, unsigned n)
             return n < 2 ? decimal_type(n == 1) : n == 2 ? "'int'" : "'long'";
         if (n < 6 && kind != SHAPE_DECIMAL)
             return n == 4 ? "'double'" : "'float'";
-        snprintf(out, sizeof out, "{'type':'record','name':'J%d.Json','fields':[{'name':'json','type':'string'}]}",
+        snprintf(out, sizeof out,
+                 "{'type':'record','name':'J%d.Json','fields':[{'name':'json','type':'string'}]}",
                  names++);
-        return kind != SHAPE_VALUE || n > 8 ? NULL : n == 6 ? "'string'" : n == 7 ? "'boolean'" : out;
+        return kind != SHAPE_VALUE || n > 8 ? NULL
+               : n == 6                     ? "'string'"
+               : n == 7                     ? "'boolean'"
+                                            : out;
     default:
         return NULL;
     }
@@ -183,8 +195,16 @@ static int64_t random_long(void)
 
 static void fill_text(avro_value_t *v, avro_type_t type)
 {
-    static const char *const words[] = {"", "a", "VOICE", "exactly8", "计费", "é", "received", "lost",
-                                        "a text of more than sixteen bytes", "seven b\xf0\x9f\x93\x9e"};
+    static const char *const words[] = {"",
+                                        "a",
+                                        "VOICE",
+                                        "exactly8",
+                                        "计费",
+                                        "é",
+                                        "received",
+                                        "lost",
+                                        "a text of more than sixteen bytes",
+                                        "seven b\xf0\x9f\x93\x9e"};
     char text[200] = "";
     for (unsigned i = dice(4); i > 0; i--)
         strncat(text, words[dice(sizeof words / sizeof *words)], sizeof text - strlen(text) - 1);
@@ -271,7 +291,8 @@ static void fill(avro_value_t *v, int depth)
 
 /* ---- the same in both ---- */
 
-static void assert_same_record(const struct shape *shape, avro_value_t *v, const unsigned char *record);
+static void assert_same_record(const struct shape *shape, avro_value_t *v,
+                               const unsigned char *record);
 
 /* The bytes of a string, bytes, fixed or symbol. */
 static struct text text_in(avro_value_t *v)
@@ -380,7 +401,8 @@ static void assert_same_list(const struct shape_field *f, avro_value_t *v, struc
     for (size_t i = 0; i < n; i++) {
         avro_value_t item;
         avro_value_get_by_index(v, i, &item, NULL);
-        assert_same_record(f->record, &item, (const unsigned char *)ours.items + i * f->record->bytes);
+        assert_same_record(f->record, &item,
+                           (const unsigned char *)ours.items + i * f->record->bytes);
     }
 }
 
@@ -451,7 +473,8 @@ static void assert_same_field(const struct shape_field *f, avro_value_t *v, cons
     }
 }
 
-static void assert_same_record(const struct shape *shape, avro_value_t *v, const unsigned char *record)
+static void assert_same_record(const struct shape *shape, avro_value_t *v,
+                               const unsigned char *record)
 {
     for (size_t i = 0; i < shape->count; i++) {
         const struct shape_field *f = &shape->fields[i];
@@ -477,8 +500,8 @@ static struct pair random_pair(void)
     struct buf b = {0};
     struct err err;
     micros = dice(2);
-    buf_printf(&b, "{'type':'record','name':'%s','namespace':'%s','fields':[", ONE_OF("RawUsage", "x.RawUsage"),
-               ONE_OF("", "a", "a.b"));
+    buf_printf(&b, "{'type':'record','name':'%s','namespace':'%s','fields':[",
+               ONE_OF("RawUsage", "x.RawUsage"), ONE_OF("", "a", "a.b"));
     add_fields(&b, &raw_shape);
     buf_str(&b, "]}");
     buf_text(&b);

@@ -57,8 +57,11 @@ static struct text ratings_of(const struct usage *u)
 
 static struct render_row row_of(const struct usage *u)
 {
-    return (struct render_row){.id = u->id, .status = text_of(usage_status_names[u->status]), .description = u->description,
-                               .ratings = ratings_of(u), .document = document_of(u)};
+    return (struct render_row){.id = u->id,
+                               .status = text_of(usage_status_names[u->status]),
+                               .description = u->description,
+                               .ratings = ratings_of(u),
+                               .document = document_of(u)};
 }
 
 static const char document[] =
@@ -70,16 +73,20 @@ static const char document[] =
     "{\"name\":\"volume\",\"valueType\":\"number\",\"value\":12.25},"
     "{\"name\":\"roaming\",\"valueType\":\"boolean\",\"value\":false},"
     "{\"name\":\"endDateTime\",\"valueType\":\"date-time\",\"value\":\"2026-11-23T08:18:37.250Z\"},"
-    "{\"name\":\"servingCell\",\"valueType\":\"object\",\"value\":{ \"mcc\": \"460\", \"lac\": 9527 }},"
+    "{\"name\":\"servingCell\",\"valueType\":\"object\",\"value\":{ \"mcc\": \"460\", \"lac\": "
+    "9527 }},"
     "{\"name\":\"sourceSystem\",\"valueType\":\"string\",\"value\":\"med-gz-02\"},"
     "{\"name\":\"sourceRecordId\",\"valueType\":\"string\",\"value\":\"20261123-000417-88231\"}],"
-    "\"relatedParty\":[{\"id\":\"cust-55810\",\"role\":\"subscriber\",\"name\":\"Example Subscriber\","
+    "\"relatedParty\":[{\"id\":\"cust-55810\",\"role\":\"subscriber\",\"name\":\"Example "
+    "Subscriber\","
     "\"@referredType\":\"Customer\"}],\"@type\":\"Usage\"}";
 
 static const char ratings[] =
-    "[{\"ratingDate\":\"2026-11-23T08:18:41.007Z\",\"ratingAmountType\":\"Total\",\"usageRatingTag\":\"non included usage\","
+    "[{\"ratingDate\":\"2026-11-23T08:18:41.007Z\",\"ratingAmountType\":\"Total\","
+    "\"usageRatingTag\":\"non included usage\","
     "\"offerTariffType\":\"Normal\",\"taxExcludedRatingAmount\":{\"unit\":\"CNY\",\"value\":0.60},"
-    "\"taxIncludedRatingAmount\":{\"unit\":\"CNY\",\"value\":0.636},\"taxRate\":6,\"isTaxExempt\":false,\"isBilled\":false,"
+    "\"taxIncludedRatingAmount\":{\"unit\":\"CNY\",\"value\":0.636},\"taxRate\":6,\"isTaxExempt\":"
+    "false,\"isBilled\":false,"
     "\"productRef\":{\"id\":\"prod-7781\",\"name\":\"5G Plan 129\"}}]";
 
 static void the_document_holds_what_a_rating_never_changes(void **state)
@@ -107,15 +114,18 @@ static const char *rendered(const struct render_row *row, const struct render_fi
     return text;
 }
 
-#define NAMES "{\"id\":\"" SAMPLE_ID "\",\"href\":\"https://bss.example.net/v4/usage/" SAMPLE_ID "\""
+#define NAMES                                                                                      \
+    "{\"id\":\"" SAMPLE_ID "\",\"href\":\"https://bss.example.net/v4/usage/" SAMPLE_ID "\""
 
 static void the_resource_is_spliced_of_the_row(void **state)
 {
     (void)state;
     struct render_row row = row_of(sample_usage());
     char expected[4096];
-    snprintf(expected, sizeof expected, "%s,\"description\":\"Outgoing national voice call\",\"status\":\"rated\",\"ratedProductUsage\":%s,%s", NAMES,
-             ratings, document + 1);
+    snprintf(expected, sizeof expected,
+             "%s,\"description\":\"Outgoing national voice "
+             "call\",\"status\":\"rated\",\"ratedProductUsage\":%s,%s",
+             NAMES, ratings, document + 1);
 
     assert_string_equal(rendered(&row, &(struct render_fields){.all = true}), expected);
 }
@@ -146,14 +156,18 @@ static void chosen_fields_are_written_after_id_and_href(void **state)
         {"", NAMES "}"},
         {"id,href", NAMES "}"},
         {"status", NAMES ",\"status\":\"rated\"}"},
-        {"usageType,description", NAMES ",\"description\":\"Outgoing national voice call\",\"usageType\":\"VOICE\"}"},
-        {"usageSpecification.id,x", NAMES ",\"usageSpecification\":{\"id\":\"voice-cdr-1\",\"name\":\"VoiceUsageSpecification\"},\"x\":null}"},
+        {"usageType,description",
+         NAMES ",\"description\":\"Outgoing national voice call\",\"usageType\":\"VOICE\"}"},
+        {"usageSpecification.id,x", NAMES ",\"usageSpecification\":{\"id\":\"voice-cdr-1\","
+                                          "\"name\":\"VoiceUsageSpecification\"},\"x\":null}"},
         {"名\"", NAMES ",\"名\\\"\":[1, 2]}"},
         {"@type,unknown,,", NAMES ",\"@type\":\"Usage\"}"},
         {"usage,statu,statuses", NAMES "}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_string_equal(rendered(&row, &(struct render_fields){.names = text_of(rows[i].names)}), rows[i].expected);
+        assert_string_equal(
+            rendered(&row, &(struct render_fields){.names = text_of(rows[i].names)}),
+            rows[i].expected);
 }
 
 static void a_stored_usage_is_read_back_whole(void **state)
@@ -193,7 +207,13 @@ static void comes_back(struct value v, enum value_kind kind)
 static void every_value_comes_back_byte_for_byte(void **state)
 {
     (void)state;
-    static const char *const numbers[] = {"1e400", "-0", "-0.0", "1E5", "1e+5", "0.10e1", "123456789012345678901234567890123456789012"};
+    static const char *const numbers[] = {"1e400",
+                                          "-0",
+                                          "-0.0",
+                                          "1E5",
+                                          "1e+5",
+                                          "0.10e1",
+                                          "123456789012345678901234567890123456789012"};
 
     comes_back(sample_integer(INT64_MIN), VALUE_INTEGER);
     comes_back(sample_integer(INT64_MAX), VALUE_INTEGER);
@@ -222,13 +242,17 @@ static void any_double_comes_back_byte_for_byte(void **state)
     (void)state;
     unsigned short seed[3] = {1, 2, 3};
     for (int i = 0; i < 5000; i++) {
-        uint64_t bits = ((uint64_t)nrand48(seed) << 33) ^ ((uint64_t)nrand48(seed) << 15) ^ (uint64_t)nrand48(seed);
+        uint64_t bits = ((uint64_t)nrand48(seed) << 33) ^ ((uint64_t)nrand48(seed) << 15) ^
+                        (uint64_t)nrand48(seed);
         double v;
         memcpy(&v, &bits, sizeof v);
         if (!__builtin_isfinite(v))
             continue;
         struct characteristic c = {.name = TEXT("x"), .value = sample_real(v)};
-        struct usage u = {.usage_date = 0, .specification.id = TEXT("s"), .characteristics = {&c, 1}}, back = {0};
+        struct usage u = {.usage_date = 0,
+                          .specification.id = TEXT("s"),
+                          .characteristics = {&c, 1}},
+                     back = {0};
         struct render_row row = row_of(&u);
 
         assert_true(render_read(&row, a, &back, &err));
@@ -257,8 +281,10 @@ static void what_http_adds_comes_back_too(void **state)
     assert_true(render_read(&row, a, &back, &err));
 
     assert_string_equal(document_of(&back).p, row.document.p);
-    assert_true(text_is(back.extensions, "{\"a\\\"b\" : 1.50 , \"usage\": {\"id\":null}, \"z\":[]}"));
-    assert_true(text_is(back.base_type, "Usage") && text_is(back.schema_location, "https://x/z.json"));
+    assert_true(
+        text_is(back.extensions, "{\"a\\\"b\" : 1.50 , \"usage\": {\"id\":null}, \"z\":[]}"));
+    assert_true(text_is(back.base_type, "Usage") &&
+                text_is(back.schema_location, "https://x/z.json"));
     assert_null(back.usage_type.p);
 }
 
@@ -278,9 +304,14 @@ static void a_usage_without_extensions_has_none(void **state)
 static void a_row_that_is_not_ours_is_told_of(void **state)
 {
     (void)state;
-    static const char *const documents[] = {"", "[]", "{", "{\"usageDate\":\"2026-11-23T08:15:30.250Z\"}", "{\"usageSpecification\":{\"id\":\"x\"}}",
-                                            "{\"usageDate\":1,\"usageSpecification\":{\"id\":\"x\"}}",
-                                            "{\"usageDate\":\"x\",\"usageSpecification\":{\"id\":\"x\"}}"};
+    static const char *const documents[] = {
+        "",
+        "[]",
+        "{",
+        "{\"usageDate\":\"2026-11-23T08:15:30.250Z\"}",
+        "{\"usageSpecification\":{\"id\":\"x\"}}",
+        "{\"usageDate\":1,\"usageSpecification\":{\"id\":\"x\"}}",
+        "{\"usageDate\":\"x\",\"usageSpecification\":{\"id\":\"x\"}}"};
     for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
         struct render_row row = row_of(sample_usage());
         struct usage back = {0};

@@ -21,12 +21,12 @@ static void utf8_is_taken_in_its_shortest_form_only(void **state)
     assert_true(text_is_utf8("", 0));
     assert_true(is_utf8("plain text, longer than eight bytes"));
     assert_true(is_utf8("计费 é \xf0\x9f\x93\x9e \xf4\x8f\xbf\xbf \xed\x9f\xbf \xee\x80\x80"));
-    assert_false(is_utf8("\xc0\x80"));             /* NUL in two bytes */
-    assert_false(is_utf8("\xc1\xbf"));             /* too long */
-    assert_false(is_utf8("\xe0\x9f\xbf"));         /* too long */
-    assert_false(is_utf8("\xf0\x8f\xbf\xbf"));     /* too long */
-    assert_false(is_utf8("\xed\xa0\x80"));         /* surrogate */
-    assert_false(is_utf8("\xf4\x90\x80\x80"));     /* past U+10FFFF */
+    assert_false(is_utf8("\xc0\x80"));         /* NUL in two bytes */
+    assert_false(is_utf8("\xc1\xbf"));         /* too long */
+    assert_false(is_utf8("\xe0\x9f\xbf"));     /* too long */
+    assert_false(is_utf8("\xf0\x8f\xbf\xbf")); /* too long */
+    assert_false(is_utf8("\xed\xa0\x80"));     /* surrogate */
+    assert_false(is_utf8("\xf4\x90\x80\x80")); /* past U+10FFFF */
     assert_false(is_utf8("\xf5\x80\x80\x80"));
     assert_false(is_utf8("\x80"));
     assert_false(is_utf8("abcdefgh\xff"));
@@ -76,8 +76,9 @@ static bool is_sound(const unsigned char *p, size_t n)
 
 static void random_bytes_are_judged_as_the_rfc_does(void **state)
 {
-    static const unsigned char often[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc1, 0xc2, 0xdf,
-                                          0xe0, 0xe8, 0xed, 0xef, 0xf0, 0xf3, 0xf4, 0xf5, 0x61, 0x62, 0x63, 0x64};
+    static const unsigned char often[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0,
+                                          0xbf, 0xc1, 0xc2, 0xdf, 0xe0, 0xe8, 0xed, 0xef,
+                                          0xf0, 0xf3, 0xf4, 0xf5, 0x61, 0x62, 0x63, 0x64};
     uint64_t seed = 99;
     (void)state;
 

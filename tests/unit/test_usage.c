@@ -26,11 +26,19 @@ static int end(void **state)
 static void only_the_transitions_of_the_contract_exist(void **state)
 {
     (void)state;
-    /* rows: from; columns: received rejected recycled guided rated rerated billed; i: on the ingest road only */
+    /* rows: from; columns: received rejected recycled guided rated rerated billed; i: on the ingest
+     * road only */
+    /* clang-format off */
     static const char *const table[STATUS_COUNT] = {
-        [STATUS_RECEIVED] = ".x.xi..", [STATUS_REJECTED] = "..x....", [STATUS_RECYCLED] = ".x.xi..", [STATUS_GUIDED] = ".x..x..",
-        [STATUS_RATED] = ".....xx",    [STATUS_RERATED] = ".....xx",  [STATUS_BILLED] = ".......",
+        [STATUS_RECEIVED] = ".x.xi..",
+        [STATUS_REJECTED] = "..x....",
+        [STATUS_RECYCLED] = ".x.xi..",
+        [STATUS_GUIDED]   = ".x..x..",
+        [STATUS_RATED]    = ".....xx",
+        [STATUS_RERATED]  = ".....xx",
+        [STATUS_BILLED]   = ".......",
     };
+    /* clang-format on */
 
     for (enum usage_status from = 0; from < STATUS_COUNT; from++)
         for (enum usage_status to = 0; to < STATUS_COUNT; to++) {
@@ -58,14 +66,16 @@ static void every_reason_has_its_name_in_the_order_of_the_contract(void **state)
     assert_string_equal(reason_name(REASON_TOO_LARGE), "too-large");
     assert_string_equal(reason_name(REASON_DATABASE), "database");
     assert_string_equal(reason_help(REASON_MISSING), "a needed value is absent or empty");
-    assert_true(REASON_TEXT < REASON_MISSING && REASON_MISSING < REASON_VALUE && REASON_VALUE < REASON_DATE);
+    assert_true(REASON_TEXT < REASON_MISSING && REASON_MISSING < REASON_VALUE &&
+                REASON_VALUE < REASON_DATE);
     assert_true(REASON_DATE < REASON_STATUS && REASON_STATUS < REASON_INCOMPLETE);
 }
 
 static void the_subscriber_is_the_party_of_that_role_else_the_first(void **state)
 {
     (void)state;
-    struct related_party parties[] = {{.id = TEXT("a"), .role = TEXT("owner")}, {.id = TEXT("b"), .role = TEXT("subscriber")}};
+    struct related_party parties[] = {{.id = TEXT("a"), .role = TEXT("owner")},
+                                      {.id = TEXT("b"), .role = TEXT("subscriber")}};
     struct usage u = {.parties = {parties, 2}};
 
     assert_ptr_equal(usage_subscriber(&u), &parties[1]);
@@ -101,19 +111,45 @@ static void any_other_attribute_makes_another_rating(void **state)
     for (int i = 0; i < 13; i++) {
         struct rating *r = sample_rating(a);
         switch (i) {
-        case 0: r->rating_date++; break;
-        case 1: r->tax_excluded->value = sample_decimal(61, 2); break;
-        case 2: r->tax_excluded->unit = TEXT("EUR"); break;
-        case 3: r->tax_included = NULL; break;
-        case 4: r->bucket_value = sample_money(a, 1, 0); break;
-        case 5: r->tax_rate = sample_decimal(7, 0); break;
-        case 6: r->is_tax_exempt = 0; break;
-        case 7: r->is_billed = 1; break;
-        case 8: r->offer_tariff_type = TEXT("x"); break;
-        case 9: r->usage_rating_tag = TEXT("x"); break;
-        case 10: r->rating_amount_type = TEXT("x"); break;
-        case 11: r->product_ref->id = TEXT("x"); break;
-        case 12: r->product_ref = NULL; break;
+        case 0:
+            r->rating_date++;
+            break;
+        case 1:
+            r->tax_excluded->value = sample_decimal(61, 2);
+            break;
+        case 2:
+            r->tax_excluded->unit = TEXT("EUR");
+            break;
+        case 3:
+            r->tax_included = NULL;
+            break;
+        case 4:
+            r->bucket_value = sample_money(a, 1, 0);
+            break;
+        case 5:
+            r->tax_rate = sample_decimal(7, 0);
+            break;
+        case 6:
+            r->is_tax_exempt = 0;
+            break;
+        case 7:
+            r->is_billed = 1;
+            break;
+        case 8:
+            r->offer_tariff_type = TEXT("x");
+            break;
+        case 9:
+            r->usage_rating_tag = TEXT("x");
+            break;
+        case 10:
+            r->rating_amount_type = TEXT("x");
+            break;
+        case 11:
+            r->product_ref->id = TEXT("x");
+            break;
+        case 12:
+            r->product_ref = NULL;
+            break;
         }
 
         assert_false(usage_ratings_equal(&one, &(struct list){r, 1}));
@@ -124,17 +160,28 @@ static void any_other_attribute_makes_another_rating(void **state)
 static void a_priced_status_needs_each_attribute_of_a_rating(void **state)
 {
     (void)state;
-    static const char *const lacks[] = {"[0].ratingDate", "[0].taxExcludedRatingAmount", "[0].taxIncludedRatingAmount", "[0].taxRate",
+    static const char *const lacks[] = {"[0].ratingDate", "[0].taxExcludedRatingAmount",
+                                        "[0].taxIncludedRatingAmount", "[0].taxRate",
                                         "[0].productRef"};
     for (int i = 0; i < 5; i++) {
         struct rating *r = sample_rating(a);
         struct err err = {0};
         switch (i) {
-        case 0: r->rating_date = INSTANT_NONE; break;
-        case 1: r->tax_excluded = NULL; break;
-        case 2: r->tax_included = NULL; break;
-        case 3: r->tax_rate.kind = VALUE_ABSENT; break;
-        case 4: r->product_ref = NULL; break;
+        case 0:
+            r->rating_date = INSTANT_NONE;
+            break;
+        case 1:
+            r->tax_excluded = NULL;
+            break;
+        case 2:
+            r->tax_included = NULL;
+            break;
+        case 3:
+            r->tax_rate.kind = VALUE_ABSENT;
+            break;
+        case 4:
+            r->product_ref = NULL;
+            break;
         }
 
         bool complete = usage_complete_ratings(STATUS_RERATED, &(struct list){r, 1}, &err);
@@ -166,7 +213,8 @@ static void missing_defaults_are_filled_in_when_priced_only(void **state)
     assert_true(usage_complete_ratings(STATUS_RATED, &(struct list){priced, 1}, &err));
     assert_true(usage_complete_ratings(STATUS_GUIDED, &(struct list){guided, 1}, &err));
 
-    assert_true(text_is(priced->rating_amount_type, "Total") && text_is(priced->offer_tariff_type, "Normal"));
+    assert_true(text_is(priced->rating_amount_type, "Total") &&
+                text_is(priced->offer_tariff_type, "Normal"));
     assert_true(text_is(priced->usage_rating_tag, "usage"));
     assert_int_equal(priced->is_billed, 0);
     assert_int_equal(priced->is_tax_exempt, 0);

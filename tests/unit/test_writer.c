@@ -29,12 +29,15 @@ static void a_frame_is_a_zero_and_the_id_big_endian(void **state)
 
 static void every_value_is_read_by_avro_c_as_it_was_written(void **state)
 {
-    static const char schema_json[] =
-        "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"l\",\"type\":\"long\"},{\"name\":\"d\",\"type\":"
-        "\"double\"},{\"name\":\"b\",\"type\":\"boolean\"},{\"name\":\"s\",\"type\":\"string\"},{\"name\":\"o\","
-        "\"type\":[\"null\",\"string\"]},{\"name\":\"a\",\"type\":{\"type\":\"array\",\"items\":\"string\"}}]}";
-    static const int64_t longs[] = {0,   -1,        1,         63,       64,        -64,      -65, 8191,
-                                    8192, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 1795421730250};
+    static const char schema_json[] = "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":"
+                                      "\"l\",\"type\":\"long\"},{\"name\":\"d\",\"type\":"
+                                      "\"double\"},{\"name\":\"b\",\"type\":\"boolean\"},{\"name\":"
+                                      "\"s\",\"type\":\"string\"},{\"name\":\"o\","
+                                      "\"type\":[\"null\",\"string\"]},{\"name\":\"a\",\"type\":{"
+                                      "\"type\":\"array\",\"items\":\"string\"}}]}";
+    static const int64_t longs[] = {0,         -1,        1,         63,           64,
+                                    -64,       -65,       8191,      8192,         INT32_MAX,
+                                    INT32_MIN, INT64_MAX, INT64_MIN, 1795421730250};
     avro_schema_t schema;
     (void)state;
     assert_int_equal(avro_schema_from_json_length(schema_json, strlen(schema_json), &schema), 0);
@@ -131,7 +134,10 @@ static void an_absent_text_is_null_where_it_may_be_and_else_empty(void **state)
     writer_text(&b, (struct text){NULL, 0});
     assert_bytes(&b, "\x00", 1);
     writer_optional_text(&b, TEXT("ab"));
-    assert_bytes(&b, "\x02\x04" "ab", 4);
+    assert_bytes(&b,
+                 "\x02\x04"
+                 "ab",
+                 4);
     buf_fini(&b);
 }
 

@@ -1,4 +1,5 @@
-/* usage_samples - a voice call, its rating and settings that fit them, for the tests of service/usage.
+/* usage_samples - a voice call, its rating and settings that fit them, for the tests of
+ * service/usage.
  *
  * Each call makes a new one in the arena, so that a test may change what it likes.
  */
