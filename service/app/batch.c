@@ -39,8 +39,7 @@ void batch_fini(struct batch *b)
     free(b->store_parts);
 }
 
-/* --- polling
- * ----------------------------------------------------------------------------------------- */
+/* --- polling --- */
 
 static void add(struct worker *w, struct batch *b, rd_kafka_message_t *m)
 {
@@ -106,8 +105,7 @@ void batch_release(struct worker *w, struct batch *b)
     arena_reset(w->arena);
 }
 
-/* --- decoding one record
- * ------------------------------------------------------------------------------ */
+/* --- decoding one record --- */
 
 static void die(struct worker *w, struct entry *e, enum reason reason, const char *text)
 {
@@ -236,8 +234,7 @@ static int32_t schema_id(struct text v)
     return (int32_t)__builtin_bswap32(id);
 }
 
-/* --- schemas that are not there yet
- * ------------------------------------------------------------------- */
+/* --- schemas that are not there yet --- */
 
 static void hold(struct worker *w, struct slot *slot, int64_t offset, int32_t schema, bool unknown,
                  const char *why)
@@ -337,8 +334,7 @@ bool batch_unhold(struct worker *w, struct err *err)
     return ok;
 }
 
-/* --- decoding a batch
- * --------------------------------------------------------------------------------- */
+/* --- decoding a batch --- */
 
 static void size_parts(struct batch *b, size_t n)
 {

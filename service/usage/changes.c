@@ -5,8 +5,7 @@
 
 #include "usage/id.h"
 
-/* --- events
- * ------------------------------------------------------------------------------------------ */
+/* --- events --- */
 
 static struct effect *add_effect(struct changes *c, struct entry *e, const struct inbound *cause)
 {
@@ -60,8 +59,7 @@ static void die(struct changes *c, struct entry *e, enum reason reason, const ch
     e->text = arena_copy(c->a, text, strlen(text));
 }
 
-/* --- grouping
- * ---------------------------------------------------------------------------------------- */
+/* --- grouping --- */
 
 /* Raw records act before ratings; then by (topic, partition, offset), which is (part, offset). */
 static int act_order(const void *a, const void *b)
@@ -119,8 +117,7 @@ void changes_group(struct changes *c)
     }
 }
 
-/* --- deciding one record
- * ------------------------------------------------------------------------------ */
+/* --- deciding one record --- */
 
 /* The usage of `e` becomes the one that is there. */
 static void create(struct changes *c, struct group *g, struct entry *e)
@@ -228,8 +225,7 @@ static void rate_parked(struct changes *c, struct group *g, struct entry *e, str
     }
 }
 
-/* --- the order of parked ratings
- * --------------------------------------------------------------------- */
+/* --- the order of parked ratings --- */
 
 /* One without ratingDate acts right behind the one parked before it: it takes over that one's date.
  */
@@ -285,8 +281,7 @@ static struct turn *order_turns(struct arena *a, struct parked *list, size_t *co
     return turns;
 }
 
-/* --- one group
- * --------------------------------------------------------------------------------------- */
+/* --- one group --- */
 
 static struct parked *park(struct changes *c, struct entry *e)
 {
@@ -404,8 +399,7 @@ void changes_decide(struct changes *c)
         decide_group(c, &c->groups[i]);
 }
 
-/* --- messages
- * ---------------------------------------------------------------------------------------- */
+/* --- messages --- */
 
 struct text changes_key(const struct changes *c, const struct usage *u, char id[37])
 {

@@ -172,8 +172,7 @@ static int answers_in(const char *text)
     return n;
 }
 
-/* --- the guard
- * ------------------------------------------------------------------------------------------- */
+/* --- the guard --- */
 
 static void expect_refusal(const char *name, const char *request, int status)
 {
@@ -304,8 +303,7 @@ static void headers_over_the_memory_of_a_connection_are_431_and_a_huge_target_41
     finish(app);
 }
 
-/* --- the way of a request
- * -------------------------------------------------------------------------------- */
+/* --- the way of a request --- */
 
 static void path_query_and_headers_reach_the_handler_as_they_were_sent(void **state)
 {
@@ -400,8 +398,7 @@ static void three_hundred_connections_are_all_served(void **state)
     finish(app);
 }
 
-/* --- limits
- * ---------------------------------------------------------------------------------------------- */
+/* --- limits --- */
 
 static void a_full_queue_is_503_with_retry_after_and_what_waits_is_served(void **state)
 {
@@ -503,8 +500,7 @@ static void a_client_that_leaves_harms_nobody(void **state)
     finish(app);
 }
 
-/* --- the end
- * --------------------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 static void *stop_it(void *arg)
 {

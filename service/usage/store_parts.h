@@ -1,0 +1,50 @@
+/* store_parts - what the files of store share. Private to store*.c. */
+#pragma once
+
+#include "usage/store.h"
+
+enum { STORE_RANGES_MAX = 4096 };
+
+struct store_range {
+    int64_t low, high; /* ms */
+};
+
+struct store {
+    struct store_settings settings;
+    struct db *db;
+    bool probe_first;                            /* the last batch had a duplicate */
+    int batches;                                 /* since the outbox was vacuumed */
+    struct store_range ranges[STORE_RANGES_MAX]; /* partitions that are known to be there */
+    size_t range_count;
+    struct buf scratch;
+    struct buf row; /* one JSON text */
+    struct db_params claims, ids, updates, parks, account, parked, outbox, clean;
+    const char *update_rated, *park, *lock_parked, *take_parked, *lock_usages, *account_sql,
+        *account_parked, *outbox_add, *outbox_clean;
+};
+
+/* --- store_read.c: what is there --- */
+
+/* The ids of the groups that `wanted` names, as the one parameter in s->ids; returns how many. */
+size_t store_ids(struct store *s, const struct changes *c, bool (*wanted)(const struct group *));
+bool store_creates(const struct group *g);
+
+extern const char store_probe_sql[];
+
+/* Groups of these rows are duplicates: not to be inserted. Frees the rows; returns how many. */
+size_t store_note_probed(struct changes *c, struct db_rows *rows);
+
+/* The existing usages that the batch's ratings touch, locked. */
+bool store_lock_usages(struct store *s, struct changes *c, struct err *err) MUST_CHECK;
+
+/* What waits for the usages of the batch: locked, taken, and hung on its groups. */
+bool store_take_parked(struct store *s, struct changes *c, struct err *err) MUST_CHECK;
+
+/* --- store_write.c: parameters of what is written; counts of 0 mean that the statement is not
+ * needed --- */
+
+size_t store_update_params(struct store *s, const struct changes *c);
+void store_park_params(struct store *s, const struct changes *c);
+size_t store_account_params(struct db_params *p, const struct changes *c, bool parked);
+void store_outbox_params(struct store *s, const struct changes *c);
+void store_clean_params(struct db_params *p, const struct store_mark *marks, size_t n);

@@ -1,0 +1,193 @@
+/* What stands in the tables under the ids of a batch. */
+#include <assert.h>
+
+#include "usage/id.h"
+#include "usage/render.h"
+#include "usage/store_parts.h"
+
+/* The ids of the groups that `wanted` names; returns how many. */
+size_t store_ids(struct store *s, const struct changes *c, bool (*wanted)(const struct group *))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->group_count; i++)
+        n += wanted(&c->groups[i]);
+    db_params_reset(&s->ids);
+    db_array_begin(&s->ids, DB_UUID, n);
+    for (size_t i = 0; i < c->group_count; i++)
+        if (wanted(&c->groups[i]))
+            db_array_uuid(&s->ids, c->groups[i].id.bytes);
+    db_array_end(&s->ids);
+    return n;
+}
+
+bool store_creates(const struct group *g)
+{
+    return g->creator != NULL;
+}
+
+static bool must_be_locked(const struct group *g)
+{
+    return g->rated && !g->inserted;
+}
+
+/* Ratings may wait for these: the new ones, and existing ones that this batch rates. */
+static bool may_have_parked(const struct group *g)
+{
+    return g->inserted || (g->rated && g->there != NULL);
+}
+
+/* --- what is there --- */
+
+/* The group of an id; the rows come in the order of the groups, so the search goes on where it
+ * stood. */
+static struct group *find_group(const struct changes *c, size_t *at, const unsigned char *uuid)
+{
+    struct usage_id id;
+    memcpy(id.bytes, uuid, sizeof id.bytes);
+    while (*at < c->group_count && id_compare(&c->groups[*at].id, &id) < 0)
+        (*at)++;
+    assert(*at < c->group_count && id_compare(&c->groups[*at].id, &id) == 0);
+    return &c->groups[*at];
+}
+
+const char store_probe_sql[] = "SELECT id, content, deleted_at IS NOT NULL FROM usage_row WHERE "
+                               "id = ANY ($1::uuid[]) ORDER BY id";
+
+/* A duplicate's digest is read without a lock: it never changes. */
+size_t store_note_probed(struct changes *c, struct db_rows *rows)
+{
+    size_t at = 0, found = 0;
+    for (int i = 0; i < rows->count; i++) {
+        struct group *g = find_group(c, &at, db_uuid(rows, i, 0));
+        g->there = arena_zero(c->a, sizeof *g->there);
+        g->there->content = (uint64_t)db_int8(rows, i, 1);
+        g->there->deleted = db_truth(rows, i, 2);
+        g->inserted = false;
+        found++;
+    }
+    db_rows_fini(rows);
+    return found;
+}
+
+static struct text kept(struct arena *a, struct text t)
+{
+    return t.p ? (struct text){arena_copy(a, t.p, t.n), t.n} : t;
+}
+
+static bool read_there(struct changes *c, const struct db_rows *rows, int i, struct there *there,
+                       struct err *err)
+{
+    there->content = (uint64_t)db_int8(rows, i, 1);
+    there->deleted = db_truth(rows, i, 2);
+    struct text rated = db_text(rows, i, 7);
+    there->rated_count = (int)(rated.n / 8 < OUTCOME_DIGESTS ? rated.n / 8 : OUTCOME_DIGESTS);
+    if (there->rated_count > 0)
+        memcpy(there->rated, rated.p, (size_t)there->rated_count * 8);
+    if (there->deleted)
+        return true;
+    struct render_row row = {.status = kept(c->a, db_text(rows, i, 4)),
+                             .description = kept(c->a, db_text(rows, i, 5)),
+                             .ratings = kept(c->a, db_text(rows, i, 6)),
+                             .document = kept(c->a, db_text(rows, i, 8))};
+    memcpy(row.id.bytes, db_uuid(rows, i, 0), sizeof row.id.bytes);
+    if (!render_read(&row, c->a, &there->usage, err)) {
+        char id[ID_CHARS];
+        id_print(&row.id, id);
+        err->kind = ERR_RETRY;
+        return err_wrap(err, "usage %s as it is stored", id);
+    }
+    there->usage.revision = db_int8(rows, i, 3);
+    return true;
+}
+
+bool store_lock_usages(struct store *s, struct changes *c, struct err *err)
+{
+    struct db_rows rows;
+    if (store_ids(s, c, must_be_locked) == 0)
+        return true;
+    if (!db_query(s->db, s->lock_usages, &s->ids, &rows, err))
+        return false;
+    size_t at = 0;
+    bool ok = true;
+    for (int i = 0; ok && i < rows.count; i++) {
+        struct group *g = find_group(c, &at, db_uuid(&rows, i, 0));
+        g->there = arena_zero(c->a, sizeof *g->there);
+        ok = read_there(c, &rows, i, g->there, err);
+    }
+    db_rows_fini(&rows);
+    return ok;
+}
+
+static bool read_parked(struct changes *c, const struct db_rows *rows, int i, struct parked *p,
+                        struct err *err)
+{
+    struct change *change = &p->change;
+    change->kind = CHANGE_RATED;
+    memcpy(change->id.bytes, db_uuid(rows, i, 0), sizeof change->id.bytes);
+    struct text topic = db_text(rows, i, 1);
+    p->in.topic = arena_copy(c->a, topic.p, topic.n);
+    p->in.partition = db_int4(rows, i, 2);
+    p->in.offset = db_int8(rows, i, 3);
+    p->in.key = kept(c->a, db_text(rows, i, 4));
+    p->in.value = kept(c->a, db_text(rows, i, 5));
+    if (!inbound_unpack_headers(kept(c->a, db_text(rows, i, 6)), c->a, &p->in))
+        return err_set(err, ERR_RETRY, "headers of a parked rating cannot be read");
+    p->in.timestamp = db_int8(rows, i, 7);
+    change->status = usage_status_of(db_text(rows, i, 8));
+    change->description = kept(c->a, db_text(rows, i, 9));
+    struct text ratings = kept(c->a, db_text(rows, i, 10));
+    if (ratings.p && !render_read_ratings(ratings, c->a, &change->ratings, err)) {
+        err->kind = ERR_RETRY;
+        return err_wrap(err, "a parked rating as it is stored");
+    }
+    change->newest_rating = usage_newest_rating(&change->ratings);
+    change->rated = (uint64_t)db_int8(rows, i, 11);
+    return true;
+}
+
+static int place_order(const struct parked *x, const struct parked *y)
+{
+    int order = strcmp(x->in.topic, y->in.topic);
+    if (order != 0)
+        return order;
+    if (x->in.partition != y->in.partition)
+        return x->in.partition < y->in.partition ? -1 : 1;
+    return x->in.offset < y->in.offset ? -1 : 1;
+}
+
+static bool hang_parked(struct changes *c, const struct db_rows *rows, struct err *err)
+{
+    for (int i = 0; i < rows->count; i++) {
+        struct parked *p = arena_zero(c->a, sizeof *p);
+        size_t at = 0;
+        if (!read_parked(c, rows, i, p, err))
+            return false;
+        struct parked **list = &find_group(c, &at, p->change.id.bytes)->parked;
+        while (*list && place_order(*list, p) < 0)
+            list = &(*list)->next;
+        p->next = *list;
+        *list = p;
+    }
+    return true;
+}
+
+/* Locked first, in the common order; then taken, and only what the DELETE returns is ours. */
+bool store_take_parked(struct store *s, struct changes *c, struct err *err)
+{
+    struct db_rows rows;
+    for (size_t i = 0; i < c->group_count; i++)
+        c->groups[i].parked = NULL;
+    if (store_ids(s, c, may_have_parked) == 0)
+        return true;
+    if (!db_query(s->db, s->lock_parked, &s->ids, &rows, err))
+        return false;
+    int found = rows.count;
+    db_rows_fini(&rows);
+    if (found == 0)
+        return true;
+    if (!db_query(s->db, s->take_parked, &s->ids, &rows, err))
+        return false;
+    bool ok = hang_parked(c, &rows, err);
+    db_rows_fini(&rows);
+    return ok;
+}
