@@ -29,8 +29,8 @@ BENCHES := $(patsubst tests/bench/%.c,%,$(sort $(wildcard tests/bench/*.c)))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build install-build install-test install-check demo test unit flow rig check format asan tsan coverage bench \
-        bench-pieces protocol faults clean embedded-files
+.PHONY: help build install-build install-test install-check demo test unit flow rig check format asan coverage bench \
+        pieces protocol faults clean embedded-files
 
 help:
 	@printf '%s\n' \
@@ -43,6 +43,7 @@ help:
 	'make asan      unit and flow tests under the address and undefined-behaviour sanitizers' \
 	'make coverage  line coverage of all tests: build/coverage/' \
 	'make bench     1,000,000 records from topic to committed events: build/bench.json' \
+	'make pieces    nanoseconds a record of reading, mapping, rendering, writing' \
 	'make faults    the long kill, freeze and outage runs (a short form of each is in make test)' \
 	'make protocol  checks the protocol models with TLC (docs/protocol)' \
 	'make clean     removes build/'
@@ -137,6 +138,13 @@ coverage: install-check install-test
 	@USAGED_BIN=$(BUILD)/cov/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,cov) --pytest -q tests/flow
 	@mkdir -p $(BUILD)/coverage
 	@gcovr -r . --object-directory $(BUILD)/cov -e tests --html-details $(BUILD)/coverage/index.html --print-summary
+
+bench: build install-test
+	@$(PYTHON) tests/bench/bench.py
+
+pieces: build install-test
+	@$(MAKE) --no-print-directory $(BENCHES:%=$(BUILD)/release/bench/%)
+	@for b in $(BENCHES:%=$(BUILD)/release/bench/%); do $$b; done
 
 protocol:
 	@docs/protocol/check.sh

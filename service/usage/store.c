@@ -41,6 +41,7 @@ void store_free(struct store *s)
                                &s->account, &s->parked, &s->outbox,  &s->clean};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         db_params_fini(all[i]);
+    store_forget(s);
     buf_fini(&s->scratch);
     buf_fini(&s->row);
     free(s);
@@ -233,7 +234,9 @@ bool store_batch(struct store *s, struct changes *c, const struct store_part *pa
                  struct err *err)
 {
     for (int i = 0;; i++) {
-        if (transaction(s, c, parts, err)) {
+        bool stored = transaction(s, c, parts, err);
+        store_forget(s);
+        if (stored) {
             vacuum_outbox(s);
             return true;
         }

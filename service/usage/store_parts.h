@@ -16,6 +16,7 @@ struct store {
     int batches;                                 /* since the outbox was vacuumed */
     struct store_range ranges[STORE_RANGES_MAX]; /* partitions that are known to be there */
     size_t range_count;
+    struct db_rows locked; /* what the batch's usages borrow their texts from */
     struct buf scratch;
     struct buf row; /* one JSON text */
     struct db_params claims, ids, updates, parks, account, parked, outbox, clean;
@@ -36,6 +37,9 @@ size_t store_note_probed(struct changes *c, struct db_rows *rows);
 
 /* The existing usages that the batch's ratings touch, locked. */
 bool store_lock_usages(struct store *s, struct changes *c, struct err *err) MUST_CHECK;
+
+/* Gives the rows of store_lock_usages() back; nothing of the batch's usages is read after that. */
+void store_forget(struct store *s);
 
 /* What waits for the usages of the batch: locked, taken, and hung on its groups. */
 bool store_take_parked(struct store *s, struct changes *c, struct err *err) MUST_CHECK;

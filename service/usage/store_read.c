@@ -85,10 +85,10 @@ static bool read_there(struct changes *c, const struct db_rows *rows, int i, str
         memcpy(there->rated, rated.p, (size_t)there->rated_count * 8);
     if (there->deleted)
         return true;
-    struct render_row row = {.status = kept(c->a, db_text(rows, i, 4)),
-                             .description = kept(c->a, db_text(rows, i, 5)),
-                             .ratings = kept(c->a, db_text(rows, i, 6)),
-                             .document = kept(c->a, db_text(rows, i, 8))};
+    struct render_row row = {.status = db_text(rows, i, 4),
+                             .description = db_text(rows, i, 5),
+                             .ratings = db_text(rows, i, 6),
+                             .document = db_text(rows, i, 8)};
     memcpy(row.id.bytes, db_uuid(rows, i, 0), sizeof row.id.bytes);
     if (!render_read(&row, c->a, &there->usage, err)) {
         char id[ID_CHARS];
@@ -100,21 +100,25 @@ static bool read_there(struct changes *c, const struct db_rows *rows, int i, str
     return true;
 }
 
+void store_forget(struct store *s)
+{
+    db_rows_fini(&s->locked);
+}
+
 bool store_lock_usages(struct store *s, struct changes *c, struct err *err)
 {
-    struct db_rows rows;
+    store_forget(s);
     if (store_ids(s, c, must_be_locked) == 0)
         return true;
-    if (!db_query(s->db, s->lock_usages, &s->ids, &rows, err))
+    if (!db_query(s->db, s->lock_usages, &s->ids, &s->locked, err))
         return false;
     size_t at = 0;
     bool ok = true;
-    for (int i = 0; ok && i < rows.count; i++) {
-        struct group *g = find_group(c, &at, db_uuid(&rows, i, 0));
+    for (int i = 0; ok && i < s->locked.count; i++) {
+        struct group *g = find_group(c, &at, db_uuid(&s->locked, i, 0));
         g->there = arena_zero(c->a, sizeof *g->there);
-        ok = read_there(c, &rows, i, g->there, err);
+        ok = read_there(c, &s->locked, i, g->there, err);
     }
-    db_rows_fini(&rows);
     return ok;
 }
 

@@ -65,7 +65,8 @@ class Decoder:
         return self._schemas[schema_id]
 
 
-def read_all(kafka: Kafka, topics: Iterable[str], isolation: str = "read_committed", seconds: float = 60) -> list[Found]:
+def read_all(kafka: Kafka, topics: Iterable[str], isolation: str = "read_committed",
+             seconds: float = 60) -> list[Found]:
     """Every record of these topics up to their ends as they are now, in the order of each partition.
 
     The ends are the high watermarks, not what a read_committed consumer would call the end: for some milliseconds

@@ -17,13 +17,15 @@ from confluent_kafka import Producer
 from rig import Scene
 
 from . import expect
-from .identity import event_id
+from .consume import Found
+from .identity import event_id, partition_of
 from .ledger import Change, Entry, Ledger
 from .publish import framed, register
 from .settle import ends
 
 _SCHEMAS = Path(__file__).resolve().parent.parent.parent / "schemas"
 _TABLES = """
+DROP SCHEMA IF EXISTS usaged CASCADE;
 CREATE SCHEMA usaged;
 CREATE TABLE usaged.usage (id uuid, usage_date timestamptz, usage_type text, status text, specification_id text,
     party_id text, revision bigint, usage_json json);
@@ -45,6 +47,7 @@ class Double:
         self.messages = self._messages()
 
     def store(self) -> None:
+        """Makes the tables, anew if they are there, and fills them."""
         with self._scene.connect() as db:
             db.execute(_TABLES)
             for usage in self._ledger.usages.values():
@@ -106,6 +109,18 @@ class Double:
                              one["key"], headers=one["headers"] or None)
         producer.flush(30)
         self.commit()
+
+    def found(self, messages: list[dict]) -> dict[str, list[Found]]:
+        """What a consumer would find had these messages been published: for tests that spoil many, one at a time."""
+        made: dict[str, list[Found]] = {word: [] for word in ("create", "state-change", "attribute-change", "delete",
+                                                              "dead-letter")}
+        for one in messages:
+            topic = self._scene.topic[one["word"]]
+            partition = partition_of(one["key"] or b"", self._scene.partitions)
+            value = self._encoded(one["event"]) if "event" in one else one["value"]
+            made[one["word"]].append(Found(topic, partition, len(made[one["word"]]), 0, one["key"], value,
+                                           one["headers"]))
+        return made
 
     def commit(self) -> None:
         self._scene.rig.kafka.set_committed(self._scene.group, ends(self._ledger))

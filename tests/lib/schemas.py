@@ -91,7 +91,7 @@ def _raw(record: Record, scale: int, without: tuple[str, ...] = ()) -> Record:
 
 # ---- raw, as the specification prints it -------------------------------------------------------------------------
 
-def _raw_fields(scale: int) -> list:
+def raw_fields(scale: int) -> list:
     characteristic = {"type": "record", "name": "UsageCharacteristic", "fields": [
         {"name": "name", "type": "string"},
         {"name": "value", "type": ["string", "long", "double", "boolean", decimal(scale),
@@ -126,7 +126,7 @@ def _values(record: Record, json_name: str) -> list:
 
 PLAIN = Writer(
     "plain",
-    {"type": "record", "name": "RawUsage", "namespace": "usaged.v1", "fields": _raw_fields(9)},
+    {"type": "record", "name": "RawUsage", "namespace": "usaged.v1", "fields": raw_fields(9)},
     lambda record: _raw(record, 9),
     lambda carried: {**carried, "usageCharacteristic": _values(carried, "usaged.v1.Json")})
 
@@ -194,7 +194,7 @@ def _mediation_datum(carried: Record) -> dict:
 MEDIATION = Writer("mediation", MEDIATION_SCHEMA, _mediation_carries, _mediation_datum)
 
 # ---- raw, as an old roaming hub has it: a bare long for the date, plain types where ours are unions and unions where
-# ours are plain, the type in bytes, no parties and no specification ----------------------------------------------------
+# ours are plain, the type in bytes, no parties and no specification -----------------------------------------------
 
 ROAMING = Writer(
     "roaming",

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any, Callable
 
 from .records import Record
-from .schemas import MILLIS, PLAIN, STATUSES, Writer, _raw_fields, decimal, optional
+from .schemas import MILLIS, PLAIN, STATUSES, Writer, raw_fields, decimal, optional
 
 _MONIES = ("taxExcludedRatingAmount", "taxIncludedRatingAmount", "bucketValueConvertedInAmount")
 
@@ -82,7 +82,7 @@ RATED_PLAIN = Writer(
         {"name": "ratedProductUsage", "type": _product_usages(9, decimal(9)), "default": []},
         {"name": "usage", "default": None, "type": optional({
             "type": "record", "name": "RawUsage", "fields": [
-                one if one["name"] != "status" else {**one, "type": "UsageStatus"} for one in _raw_fields(9)]})}]},
+                one if one["name"] != "status" else {**one, "type": "UsageStatus"} for one in raw_fields(9)]})}]},
     _partner_carries, _whole_usage)
 
 # A rating engine: another namespace and order, an extra enum and an extra nested record, an alias, two decimals' money

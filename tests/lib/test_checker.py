@@ -1,5 +1,7 @@
 """test_checker - the checker accepts a right outcome, and finds each single thing that is not."""
 
+import copy
+
 import pytest
 from confluent_kafka import Producer
 
@@ -10,13 +12,13 @@ from lib.publish import Publisher
 from lib.records import Records
 from lib.schemas import PLAIN, ROAMING
 from lib.schemas_rated import ENGINE, GUIDING, RATED_PLAIN
-from rig import Scene
-from rig.fixtures import rig, scene  # noqa: F401 (pytest finds them by name)
+from rig import Rig, Scene
 
 
-@pytest.fixture
-def played(scene: Scene) -> tuple[Scene, Ledger, Double]:
-    """A published ledger with something of each outcome, stored and not yet published."""
+@pytest.fixture(scope="module")
+def played(rig: Rig) -> tuple[Scene, Ledger, Double]:
+    """A ledger with something of each outcome, played out. Tests that spoil something put it back."""
+    scene = rig.scene("checker")
     source = Records(11)
     publisher = Publisher(scene)
     records = source.take(60)
@@ -35,13 +37,12 @@ def played(scene: Scene) -> tuple[Scene, Ledger, Double]:
     publisher.flush()
     double = Double(scene, publisher.ledger)
     double.store()
+    double.publish()
     return scene, publisher.ledger, double
 
 
 def test_a_right_outcome_has_no_discrepancies(played):
-    scene, ledger, double = played
-
-    double.publish()
+    scene, ledger, _ = played
 
     assert check(scene, ledger) == []
     assert ledger.outcomes() == {"created": 62, "duplicate": 2, "dead": 3, "changed": 21, "parked": 1}
@@ -61,12 +62,12 @@ def test_a_right_outcome_has_no_discrepancies(played):
 ])
 def test_a_fault_in_postgresql_is_found(played, spoil, subject, words):
     scene, ledger, double = played
-    double.commit()
 
     with scene.connect() as db:
         db.execute(spoil)
-
     problems = check(scene, ledger, publishes=False)
+    double.store()
+
     assert problems
     assert all(problem.startswith(subject) for problem in problems), problems
     assert any(words in problem for problem in problems), problems
@@ -113,11 +114,11 @@ def _first(messages, word):
 ])
 def test_a_fault_in_the_events_is_found(played, spoil, words):
     scene, ledger, double = played
+    messages = copy.deepcopy(double.messages)
 
-    spoil(double.messages)
-    double.publish()
+    spoil(messages)
 
-    problems = check(scene, ledger, stores=False)
+    problems = check(scene, ledger, double.found(messages), stores=False)
     assert any(words in problem for problem in problems), problems
     assert len(problems) <= 4, problems
 
@@ -137,8 +138,7 @@ def test_a_record_whose_acknowledgement_was_lost_is_found_in_the_topic(scene):
 
 
 def test_an_aborted_event_is_not_seen(played):
-    scene, ledger, double = played
-    double.publish()
+    scene, ledger, _ = played
 
     producer = Producer({**scene.rig.kafka.client, "transactional.id": f"{scene.name}-other"})
     producer.init_transactions()

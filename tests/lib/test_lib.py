@@ -70,7 +70,8 @@ def test_each_raw_schema_says_what_the_record_carries(writer):
 def test_each_rated_schema_can_be_written(writer):
     source = Records(4)
     for record in source.take(50):
-        for rating in (source.rating_of(record), source.rating_by_id(record), source.rating_of(record, status="billed")):
+        billed = source.rating_of(record, status="billed")
+        for rating in (source.rating_of(record), source.rating_by_id(record), billed):
             carried = writer.carries(rating)
             fastavro.schemaless_reader(io.BytesIO(writer.encode(carried)), writer.parsed)
             assert id_of(carried) == id_of(record)

@@ -18,7 +18,7 @@ QUICK = {
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 2000,
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
-    "broker.session.timeout.ms": 3000,
+    "broker.session.timeout.ms": 5000,
     "broker.heartbeat.interval.ms": 500,
 }
 
@@ -90,6 +90,21 @@ class Kafka(JavaPart):
             self._admin = AdminClient(self.client)
         return self._admin
 
+    def _patiently(self, ask: Callable[[], T], seconds: float = 20) -> T:
+        """Asks again while the answer is "not yet", as it is of groups and topics right after a start. Each time
+        with a new client: one that has seen a partition without a leader may believe that for long."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if not error.args[0].retriable() and error.args[0].code() not in _NOT_YET:
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+            self._admin = None
+            time.sleep(0.05)
+
     def create_topics(self, names: Iterable[str], partitions: int = 4,
                       config: Optional[Mapping[str, str]] = None) -> None:
         """Creates the topics and waits until the broker leads each partition: it says that a topic is there before."""
@@ -97,7 +112,7 @@ class Kafka(JavaPart):
         new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name in names]
         _wait(self.admin().create_topics(new, operation_timeout=15))
         parts = [TopicPartition(name, number) for name in names for number in range(partitions)]
-        _patiently(lambda: _wait(self.admin().list_offsets({part: OffsetSpec.latest() for part in parts})))
+        self._patiently(lambda: _wait(self.admin().list_offsets({part: OffsetSpec.latest() for part in parts})))
 
     def delete_topics(self, names: Iterable[str]) -> None:
         _wait(self.admin().delete_topics(list(names), operation_timeout=15))
@@ -114,7 +129,8 @@ class Kafka(JavaPart):
                                                isolation_level=IsolationLevel.READ_UNCOMMITTED)
             return {part.partition: future.result(15).offset for part, future in answer.items()}
 
-        low, high = (_patiently(lambda spec=spec: ask(spec)) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
+        low = self._patiently(lambda: ask(OffsetSpec.earliest()))
+        high = self._patiently(lambda: ask(OffsetSpec.latest()))
         return {number: (low[number], high[number]) for number in low}
 
     def committed(self, group: str, topics: Iterable[str]) -> dict[tuple[str, int], int]:
@@ -127,18 +143,19 @@ class Kafka(JavaPart):
             self._askers[group] = Consumer({**self.client, "group.id": group, "isolation.level": "read_committed"})
         asker = self._askers[group]
         places = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions(topic))]
-        answer = _patiently(lambda: _each_good(asker.committed(places, timeout=15)))
+        answer = self._patiently(lambda: _each_good(asker.committed(places, timeout=15)))
         return {(part.topic, part.partition): part.offset for part in answer if part.offset >= 0}
 
     def set_committed(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
         """Resets a group without members, as an operator's tool would."""
         parts = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
         asked = ConsumerGroupTopicPartitions(group, parts)
-        _patiently(lambda: _each_good(self.admin().alter_consumer_group_offsets([asked])[group].result(15).topic_partitions))
+        self._patiently(lambda: _each_good(
+            self.admin().alter_consumer_group_offsets([asked])[group].result(15).topic_partitions))
 
     def delete_group(self, group: str) -> None:
         """Deletes a group without members, and with it all its offsets."""
-        _patiently(lambda: _wait(self.admin().delete_consumer_groups([group])))
+        self._patiently(lambda: _wait(self.admin().delete_consumer_groups([group])))
 
     def delete_records(self, topic: str, before: Mapping[int, int]) -> None:
         """Moves the low watermark of partitions, as retention does."""
@@ -146,21 +163,7 @@ class Kafka(JavaPart):
                                            for number, offset in before.items()]))
 
     def group_members(self, group: str) -> int:
-        return _patiently(lambda: len(self.admin().describe_consumer_groups([group])[group].result(15).members))
-
-
-def _patiently(ask: Callable[[], T], seconds: float = 20) -> T:
-    """Asks again while the broker says "not yet", as it does of groups right after its start."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return ask()
-        except KafkaException as error:
-            if not error.args[0].retriable() and error.args[0].code() not in _NOT_YET:
-                raise
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
+        return self._patiently(lambda: len(self.admin().describe_consumer_groups([group])[group].result(15).members))
 
 
 def _each_good(parts: list[TopicPartition]) -> list[TopicPartition]:

@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 def until(what: str, condition: Callable[[], T], seconds: float = 30, every: float = 0.02) -> T:
-    """Returns the condition's first true value. An exception in it counts as "not yet", and is shown at the deadline."""
+    """Returns the condition's first true value. An exception in it counts as "not yet"; the deadline shows it."""
     deadline = time.monotonic() + seconds
     while True:
         trouble = None
