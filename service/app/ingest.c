@@ -21,6 +21,7 @@ enum {
     BACKOFF_MAX_MS = 5000,
     LOST_MS = 60000,         /* without an ASSIGN for so long: a new consumer */
     CHORES_MS = 500,
+    NOTHING_LEFT_MS = 5000,
     PARKED_MS = 10000,
     BOUNDS_WAIT_MS = 1000,
     ARENA_BLOCK = 4 * 1024 * 1024,
@@ -121,15 +122,22 @@ static void waits_for(struct worker *w, const struct err *err)
     worker_waits(w, postgres ? HEALTH_POSTGRES : HEALTH_KAFKA, text);
 }
 
+static void postgres_is_well(struct worker *w)
+{
+    w->store_failed = false;
+    w->failures = 0;
+    worker_goes(w, HEALTH_POSTGRES);
+    metrics_dependency(DEPENDENCY_POSTGRES, true);
+}
+
+/* After a takeover. PostgreSQL that answers, but has not taken the last batch, is not well before it takes one. */
 static void all_well(struct worker *w)
 {
     worker_goes(w, HEALTH_KAFKA);
     metrics_dependency(DEPENDENCY_KAFKA, true);
-    if (w->store_failed)
-        return; /* PostgreSQL answers, but has not taken the batch */
-    w->failures = 0;
-    worker_goes(w, HEALTH_POSTGRES);
-    metrics_dependency(DEPENDENCY_POSTGRES, true);
+    w->recovered_at = instant_ticks();
+    if (!w->store_failed)
+        postgres_is_well(w);
 }
 
 static bool on_assigned(void *arg, rd_kafka_topic_partition_list_t *parts)
@@ -165,18 +173,22 @@ static bool on_assigned(void *arg, rd_kafka_topic_partition_list_t *parts)
 
 /* --- recovering: the one way --------------------------------------------------------------------------- */
 
-/* Keeps the membership while time passes; what arrives is dropped, since a seek follows. */
+/* Keeps the membership while time passes; what arrives is dropped, and a seek must follow. A rebalance ends it: what an
+ * ASSIGN in here has taken over flows at once, and is not to be dropped unseen. */
 static void wait_polling(struct worker *w, int wait_ms)
 {
     int64_t end = instant_ticks() + wait_ms;
+    uint64_t generation = w->generation;
     struct err err;
     consumer_pause_all(w->consumer);
     w->idled = true;
-    while (!stop_asked() && instant_ticks() < end) {
+    while (!stop_asked() && instant_ticks() < end && w->generation == generation) {
         int64_t left = end - instant_ticks();
         rd_kafka_message_t *m = consumer_poll(w->consumer, left > 100 ? 100 : (int)left, &err);
-        if (m)
+        if (m) {
             rd_kafka_message_destroy(m);
+            w->idled = true; /* also if the same poll has served an ASSIGN */
+        }
         health_beat(w->number);
     }
 }
@@ -263,6 +275,15 @@ static void recover(struct worker *w)
     }
 }
 
+/* This process has stood still for so long that a successor has ended its session, or the broker its transaction: the group
+ * may have given its partitions away as well. */
+static bool stood_still(const struct err *err)
+{
+    bool kafka = err->part && strcmp(err->part, "kafka") == 0;
+    return strcmp(err->state, "57P01") == 0 ||
+           (kafka && (err->code == RD_KAFKA_RESP_ERR__FENCED || err->code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE));
+}
+
 static void on_error(struct worker *w, const struct err *err)
 {
     bool robbed = strcmp(err->state, STORE_CLAIM_LOST) == 0;
@@ -285,11 +306,12 @@ static void on_error(struct worker *w, const struct err *err)
     w->must_take_over = true;
     if (robbed) {
         log_line(LOG_WARNING, "a claim was refused: another has taken the partition over", "why=\"%s\"", err->text);
-        wait_polling(w, w->settings->heartbeat_interval_ms * 3 / 2); /* for the REVOKE that is due */
-        return;
+    } else {
+        log_line(LOG_DEBUG, "a batch failed and is taken again", "sqlstate=%s why=\"%s\"", err->state, err->text);
+        waits_for(w, err);
     }
-    log_line(LOG_WARNING, "a batch failed and is taken again", "sqlstate=%s why=\"%s\"", err->state, err->text);
-    waits_for(w, err);
+    if (robbed || stood_still(err))
+        wait_polling(w, w->settings->heartbeat_interval_ms * 3 / 2); /* for the REVOKE that is due */
 }
 
 /* --- the story of a batch ------------------------------------------------------------------------------ */
@@ -320,13 +342,13 @@ static bool store(struct worker *w, struct batch *b, struct err *err)
 {
     int64_t start = instant_ticks();
     w->busy = true;
+    failpoint("before-claim");
     bool ok = db_open(w->db, err) && store_batch(w->store, &b->changes, b->store_parts, err);
     w->busy = false;
     metrics_stage(STAGE_STORE, (double)(instant_ticks() - start) / 1000);
-    bool failed_before = w->store_failed;
     w->store_failed = !ok && strcmp(err->state, STORE_CLAIM_LOST) != 0;
-    if (ok && failed_before)
-        all_well(w);
+    if (ok)
+        postgres_is_well(w);
     if (ok && b->generation == w->generation)
         count_stored(w, b);
     return ok;
@@ -416,6 +438,8 @@ static bool chores(struct worker *w, struct err *err)
     if (now < w->next_chores)
         return true;
     w->next_chores = now + CHORES_MS;
+    if (w->store_failed && now - w->recovered_at > NOTHING_LEFT_MS)
+        postgres_is_well(w); /* the batch that failed was stored after all: nothing has come again */
     takeover_remind(w);
     if (!w->publishing && !clean(w, err))
         return false;
@@ -508,7 +532,7 @@ static void open_parts(struct worker *w)
     char id[512], name[300];
     snprintf(id, sizeof id, "%s-%s-%d", s->group, s->instance_id, w->number);
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
-    struct db_options db = {.url = s->database_url, .application_name = name, .idle = worker_idle, .idle_arg = w};
+    struct db_options db = {.url = s->database_url, .application_name = name, .idle = worker_idle_postgres, .idle_arg = w};
     w->db = db_new(&db);
     w->store = store_new(&(struct store_settings){.db = w->db, .interval = intervals[s->partition_interval]});
     w->producer = producer_new(&(struct producer_options){.properties = (const struct kafka_property *)s->kafka,
@@ -516,7 +540,7 @@ static void open_parts(struct worker *w)
                                                           .transactional_id = id,
                                                           .client_id = id,
                                                           .transaction_timeout_ms = s->transaction_timeout_ms,
-                                                          .idle = worker_idle,
+                                                          .idle = worker_idle_kafka,
                                                           .idle_arg = w});
     w->arena = arena_new(ARENA_BLOCK);
     batch_init(&w->batches[0], s);
@@ -546,7 +570,6 @@ static void *run(void *arg)
     snprintf(name, sizeof name, "worker-%d", w->number);
     log_set_thread(name);
     health_watch(w->number, WATCH_MS);
-    worker_waits(w, HEALTH_ASSIGNMENT, "no stable group yet");
     open_parts(w);
     w->consumer = new_consumer(w, &err);
     if (w->consumer) {
@@ -575,6 +598,7 @@ struct ingest *ingest_start(const struct settings *s, const struct changes_setti
     for (int i = 0; i < s->workers; i++) {
         in->workers[i] = (struct worker){
             .settings = s, .changes_settings = changes, .number = i, .registry = registry};
+        worker_waits(&in->workers[i], HEALTH_ASSIGNMENT, "no stable group yet");
         if (pthread_create(&in->threads[i], NULL, run, &in->workers[i]) != 0)
             abort();
     }

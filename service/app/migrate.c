@@ -275,21 +275,26 @@ static bool check_rights(struct db *db, struct err *err)
     return good;
 }
 
+void migrate_explain(struct err *err)
+{
+    if (strcmp(err->state, "42P01") == 0 || strcmp(err->state, "3F000") == 0)
+        err_set(err, ERR_FATAL,
+                "the database has no schema of usaged's: run `usaged migrate` as the owner it "
+                "shall have");
+    else if (strcmp(err->state, "42501") == 0)
+        err_set(err, ERR_FATAL,
+                "this role of PostgreSQL may not use schema usaged: run `usaged migrate --role "
+                "NAME` as the schema's owner");
+}
+
 bool migrate_check(struct db *db, struct err *err)
 {
     struct steps *steps = steps_new();
     int applied = 0;
     bool good = read_applied(db, steps, &applied, err);
-    if (!good && (strcmp(err->state, "42P01") == 0 || strcmp(err->state, "3F000") == 0))
-        err_set(err, ERR_FATAL,
-                "the database has no schema of usaged's: run `usaged migrate` as the owner it "
-                "shall have");
-    else if (!good && strcmp(err->state, "42501") == 0)
-        err_set(err, ERR_FATAL,
-                "this role of PostgreSQL may not use schema usaged: run `usaged migrate --role "
-                "NAME` as the "
-                "schema's owner");
-    else if (good && applied < steps->count)
+    if (!good)
+        migrate_explain(err);
+    else if (applied < steps->count)
         good = err_set(err, ERR_FATAL,
                        "the schema is at %d and this program needs %d: run `usaged migrate`",
                        applied, steps->count);

@@ -19,3 +19,6 @@ int migrate_run(const struct settings *s, const struct migrate_options *options)
 /* Whether the schema is exactly this program's and the role has its rights. ERR_FATAL: no, and what
  * to run; ERR_RETRY: the database is away. The handle is open. */
 bool migrate_check(struct db *db, struct err *err) MUST_CHECK;
+
+/* Of a query that failed because there is no schema, or no right to use it: says what to run. */
+void migrate_explain(struct err *err);

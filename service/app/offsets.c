@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/migrate.h"
 #include "app/verdict.h"
 #include "base/arena.h"
 #include "base/embed.h"
@@ -26,7 +27,7 @@ struct place {
     struct verdict_input in;
     struct verdict_range *ranges; /* in.outbox */
     enum metrics_found found;
-    char why[1024];
+    char why[VERDICT_WHY];
 };
 
 struct offsets {
@@ -81,9 +82,10 @@ static bool ask_kafka(struct offsets *o, struct err *err)
     for (size_t i = 0; i < o->count; i++)
         if (o->places[i].in_kafka)
             rd_kafka_topic_partition_list_add(parts, o->places[i].topic, o->places[i].partition);
+    const struct settings *s = o->settings;
     bool good =
-        parts->cnt == 0 || admin_committed(o->client, o->settings->group, parts,
-                                           o->settings->transaction_timeout_ms + SWEEP_MS, err);
+        parts->cnt == 0 || admin_committed(s->kafka, (size_t)s->kafka_count, s->group, parts,
+                                           s->transaction_timeout_ms + SWEEP_MS, err);
     for (int i = 0; good && i < parts->cnt; i++) {
         const rd_kafka_topic_partition_t *part = &parts->elems[i];
         struct place *p = find_place(o, text_of(part->topic), part->partition);
@@ -136,8 +138,10 @@ static bool ask_postgres(struct offsets *o, struct err *err)
         o->places[i].in.has_row = false;
         o->places[i].in.outbox_count = 0;
     }
-    if (!db_query_once(o->db, embed_text(embed_sql, "offsets.sql"), NULL, &rows, err))
+    if (!db_query_once(o->db, embed_text(embed_sql, "offsets.sql"), NULL, &rows, err)) {
+        migrate_explain(err);
         return false;
+    }
     for (int i = 0; i < rows.count; i++)
         take_row(o, &rows, i, (size_t)(rows.count - i));
     db_rows_fini(&rows);
@@ -154,6 +158,7 @@ static bool judge(struct offsets *o)
         p->in.topic = p->topic;
         p->in.partition = p->partition;
         p->in.group = o->settings->group;
+        p->in.brokers = o->settings->brokers;
         p->in.cluster = o->cluster;
         if (p->in_kafka) {
             p->found = verdict_of(&p->in, p->why, sizeof p->why);

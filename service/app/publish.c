@@ -86,6 +86,7 @@ bool publish_finish(struct worker *w, struct err *err)
     if (!ok)
         return false;
     w->publishing = NULL;
+    worker_goes(w, HEALTH_KAFKA);
     if (b->generation == w->generation)
         note_published(w, b);
     int64_t now = instant_now();

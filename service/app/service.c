@@ -20,7 +20,7 @@
 #include "io/kafka.h"
 #include "usage/record.h"
 
-enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4500, INBOUND_MS = 5000 };
+enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4000, INBOUND_MS = 5000 };
 
 /* What the start checks, one after the other; each waits for its part of the system to be there. */
 struct start {
@@ -140,6 +140,7 @@ static void *leave_in_time(void *arg)
 static bool start_and_run(struct start *st, struct err *err)
 {
     const struct settings *s = st->settings;
+    health_wait(HEALTH_ASSIGNMENT, st->owner, "starting"); /* until the workers say so themselves */
     struct operate *operate = operate_start(s, err);
     if (!operate)
         return false;
@@ -152,6 +153,7 @@ static bool start_and_run(struct start *st, struct err *err)
         log_line(LOG_INFO, "started", "instance=%s group=%s workers=%d http=%s operate=%s", s->instance_id, s->group,
                  s->workers, s->http_listen, s->operate_listen);
         struct ingest *ingest = ingest_start(s, &st->changes, st->registry);
+        health_go(HEALTH_ASSIGNMENT, st->owner);
         watch_inbound(st);
         log_line(LOG_INFO, "stopping", "exit=%d", stop_exit_code());
         ingest_join(ingest);
@@ -171,6 +173,8 @@ int service_run(const struct settings *s)
     pthread_t watchdog;
     log_set_level(s->log_level);
     metrics_init(s);
+    for (int i = 0; i < s->workers; i++) /* before anybody can ask: no worker has a partition yet */
+        health_wait(HEALTH_ASSIGNMENT, i, "not started yet");
     if (pthread_create(&watchdog, NULL, leave_in_time, NULL) != 0)
         abort();
     pthread_detach(watchdog);

@@ -169,6 +169,7 @@ static void default_rest(struct config *c)
 
 static void take_kafka(struct settings *s, struct config *c)
 {
+    s->brokers = config_text(c, "kafka.bootstrap.servers");
     for (int i = 0; i < config_count(c); i++) {
         const struct config_value *v = config_at(c, i);
         if (strncmp(v->name, "kafka.", 6) != 0 || !v->text)

@@ -23,7 +23,7 @@ struct settings {
     /* kafka.*: librdkafka's own, named without "kafka."; ours first, so that a later one wins */
     struct kafka_property kafka[SETTINGS_KAFKA_MAX];
     int kafka_count;
-    const char *group; /* kafka.group.id */
+    const char *group, *brokers; /* kafka.group.id, kafka.bootstrap.servers */
     /* effective values of kafka.*: */
     int session_timeout_ms, heartbeat_interval_ms, max_poll_interval_ms, transaction_timeout_ms;
     bool start_latest; /* start.offset */

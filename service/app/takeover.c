@@ -64,6 +64,7 @@ static enum metrics_found judge(struct worker *w, const struct taking *t, struct
     struct verdict_input in = {.topic = t->slot->topic,
                                .partition = t->slot->partition,
                                .group = w->settings->group,
+                               .brokers = w->settings->brokers,
                                .has_row = t->pg.found,
                                .stored = t->pg.stored,
                                .row_cluster = t->pg.cluster,

@@ -61,19 +61,18 @@ static bool fault_of(const struct settings *s, const struct topics *t, size_t i,
                  t->settings[i]);
     else if (outbound && strstr(topic->cleanup_policy, "compact"))
         snprintf(out, size,
-                 "is compacted (setting %s), which removes events: kafka-configs.sh --alter "
-                 "--entity-type "
-                 "topics --entity-name %s --add-config cleanup.policy=delete",
-                 t->settings[i], topic->name);
+                 "is compacted (setting %s), which removes events: kafka-configs.sh "
+                 "--bootstrap-server %s --alter --entity-type topics --entity-name %s "
+                 "--add-config cleanup.policy=delete",
+                 t->settings[i], s->brokers, topic->name);
     else if (outbound && topic->max_message_bytes < largest(s))
         snprintf(
             out, size,
             "has max.message.bytes %lld (setting %s), and event.max-bytes and 64 KiB are %lld: "
-            "kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config "
-            "max.message.bytes=%lld, "
-            "or a lower event.max-bytes",
-            (long long)topic->max_message_bytes, t->settings[i], largest(s), topic->name,
-            largest(s));
+            "kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s "
+            "--add-config max.message.bytes=%lld, or a lower event.max-bytes",
+            (long long)topic->max_message_bytes, t->settings[i], largest(s), s->brokers,
+            topic->name, largest(s));
     else if (outbound && topic->partitions == 0)
         snprintf(out, size,
                  "is there but not to be seen (setting %s): grant Write and Describe on topic %s",

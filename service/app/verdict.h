@@ -6,6 +6,10 @@
 
 #include "app/metrics.h"
 
+/* Room for a sentence with topics of the longest name: a call that is cut short is worse than none.
+ */
+enum { VERDICT_WHY = 1600 };
+
 /* A row of the outbox: the messages of the records [from, to). */
 struct verdict_range {
     int64_t from, to;
@@ -14,10 +18,10 @@ struct verdict_range {
 struct verdict_input {
     const char *topic;
     int partition;
-    const char *group,
-        *brokers;   /* kafka.group.id, kafka.bootstrap.servers: for the call that mends */
-    bool has_row;   /* in source_offset; else `stored` and `row_cluster` are not looked at */
-    int64_t stored; /* next_offset */
+    const char *group;   /* kafka.group.id, for the call that mends */
+    const char *brokers; /* the same, kafka.bootstrap.servers; may be NULL */
+    bool has_row;        /* in source_offset; else `stored` and `row_cluster` are not looked at */
+    int64_t stored;      /* next_offset */
     const char *row_cluster, *cluster;  /* the row's and Kafka's own */
     int64_t low, high;                  /* Kafka's watermarks */
     int64_t published;                  /* the group's committed offset, -1: none */

@@ -6,6 +6,8 @@
 #include "base/instant.h"
 #include "base/log.h"
 
+enum { SILENT_MS = 4000 };
+
 static const char *const key_names[HEALTH_KEYS] = {"kafka", "postgres", "registry", "topics", "assignment", "partitions"};
 
 void worker_waits(struct worker *w, enum health_key key, const char *text)
@@ -27,11 +29,9 @@ void worker_goes(struct worker *w, enum health_key key)
         log_line(LOG_INFO, "going on", "after=%s", key_names[key]);
 }
 
-void worker_idle(void *worker)
+static void idle(struct worker *w)
 {
-    struct worker *w = worker;
     struct err err;
-    health_beat(w->number);
     if (w->in_callback)
         return;
     bool was_busy = w->busy;
@@ -45,6 +45,24 @@ void worker_idle(void *worker)
     if (err.kind == ERR_LOST)
         w->must_take_over = true;
     w->busy = was_busy;
+}
+
+static void waiting(struct worker *w, enum health_key key, int waited_ms, const char *text)
+{
+    health_beat(w->number);
+    if (waited_ms >= SILENT_MS)
+        worker_waits(w, key, text);
+    idle(w);
+}
+
+void worker_idle_postgres(void *worker, int waited_ms)
+{
+    waiting(worker, HEALTH_POSTGRES, waited_ms, "PostgreSQL is silent");
+}
+
+void worker_idle_kafka(void *worker, int waited_ms)
+{
+    waiting(worker, HEALTH_KAFKA, waited_ms, "the broker is silent");
 }
 
 struct slot *worker_slot(struct worker *w, const char *topic, int partition)

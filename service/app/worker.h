@@ -7,6 +7,7 @@
 
 #include "app/health.h"
 #include "app/metrics.h"
+#include "app/verdict.h"
 #include "io/db.h"
 #include "io/producer.h"
 #include "io/registry.h"
@@ -34,7 +35,7 @@ struct slot {
     bool held_unknown;         /* the registry said "unknown" of it, so the wait counts */
     int64_t no_wait_until;     /* ticks: this partition has waited for an unknown schema already */
     int64_t said;              /* ticks: when the refusal was last said */
-    char why[1024];             /* of a refusal */
+    char why[VERDICT_WHY];     /* of a refusal */
 };
 
 /* One message of a batch. */
@@ -77,6 +78,7 @@ struct worker {
     bool must_take_over; /* the loop must (again) */
     bool idled;          /* partitions were paused while waiting: seek and resume */
     bool store_failed;   /* the last batch could not be stored: not well before one is */
+    int64_t recovered_at; /* ticks: the last takeover since then */
     bool registry_waits;
     int64_t lost_since;  /* ticks: out of the group since; 0: not */
     int failures;        /* recoveries in a row, for the back-off */
@@ -93,7 +95,9 @@ struct worker {
 void worker_waits(struct worker *w, enum health_key key, const char *text);
 void worker_goes(struct worker *w, enum health_key key);
 
-/* Keeps the membership while something else is waited for: pauses all, polls, drops what comes (`idled`: a seek is due). */
-void worker_idle(void *worker);
+/* Keeps the membership while PostgreSQL or the broker is waited for: pauses all, polls, drops what comes (`idled`: a seek is
+ * due). One that has been silent for seconds is said to be waited for, long before the wait is given up. */
+void worker_idle_postgres(void *worker, int waited_ms);
+void worker_idle_kafka(void *worker, int waited_ms);
 
 struct slot *worker_slot(struct worker *w, const char *topic, int partition);

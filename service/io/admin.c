@@ -1,6 +1,5 @@
 #include "io/admin.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,71 +272,50 @@ bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n
 
 /* --- committed offsets ---------------------------------------------------------------------- */
 
-/* Offsets into `parts`; the first error, of the group or of a partition. */
-static rd_kafka_resp_err_t take_committed(rd_kafka_event_t *event,
-                                          rd_kafka_topic_partition_list_t *parts)
+/* A consumer that joins no group. The admin API has a question of its own for this, on any handle:
+ * in librdkafka 2.0.2 it ends the process with SIGSEGV when the group has no coordinator yet, as in
+ * a cluster in which nothing was ever committed. */
+static rd_kafka_t *reader_new(const struct kafka_property *properties, size_t n, const char *group,
+                              struct err *err)
 {
-    size_t n;
-    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-        rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
-    assert(n == 1);
-    const rd_kafka_error_t *error = rd_kafka_group_result_error(groups[0]);
-    if (error)
-        return rd_kafka_error_code(error);
-    const rd_kafka_topic_partition_list_t *found = rd_kafka_group_result_partitions(groups[0]);
-    for (int i = 0; i < found->cnt; i++) {
-        const rd_kafka_topic_partition_t *p = &found->elems[i];
-        rd_kafka_topic_partition_t *to =
-            rd_kafka_topic_partition_list_find(parts, p->topic, p->partition);
-        if (p->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            return p->err;
-        if (to)
-            to->offset = p->offset;
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
+    char text[512];
+    rd_kafka_conf_t *conf = kafka_conf(properties, n, err);
+    if (!conf)
+        return NULL;
+    /* read_committed: answered only once no open transaction holds one of the offsets. */
+    rd_kafka_t *reader = NULL;
+    bool set = kafka_conf_set(conf, "group.id", group, err) &&
+               kafka_conf_set(conf, "enable.auto.commit", "false", err) &&
+               kafka_conf_set(conf, "isolation.level", "read_committed", err);
+    if (set && !(reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text)))
+        err_set(err, ERR_FATAL, "librdkafka: %s", text);
+    if (!reader)
+        rd_kafka_conf_destroy(conf);
+    return reader;
 }
 
-static rd_kafka_event_t *list_offsets(rd_kafka_t *client, const char *group,
-                                      const rd_kafka_topic_partition_list_t *parts, int wait_ms,
-                                      struct err *err)
+static bool ask_committed(rd_kafka_t *reader, const char *group,
+                          rd_kafka_topic_partition_list_t *parts, struct err *err)
 {
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-    rd_kafka_AdminOptions_t *options =
-        options_of(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, wait_ms);
-    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
-    assert(!error);
-    rd_kafka_ListConsumerGroupOffsets_t *question =
-        rd_kafka_ListConsumerGroupOffsets_new(group, parts);
-    rd_kafka_ListConsumerGroupOffsets(client, &question, 1, options, queue);
-    rd_kafka_event_t *event = answer_of(client, queue, "asking Kafka for committed offsets", err);
-    rd_kafka_ListConsumerGroupOffsets_destroy(question);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_queue_destroy(queue);
-    return event;
-}
-
-/* One question. ERR_RETRY also while an open transaction holds an offset, which passes. */
-static bool ask_committed(rd_kafka_t *client, const char *group,
-                          rd_kafka_topic_partition_list_t *parts, int wait_ms, struct err *err)
-{
-    rd_kafka_event_t *event = list_offsets(client, group, parts, wait_ms, err);
-    if (!event)
-        return false;
-    rd_kafka_resp_err_t code = take_committed(event, parts);
-    rd_kafka_event_destroy(event);
+    rd_kafka_resp_err_t code = rd_kafka_committed(reader, parts, QUESTION_MS);
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < parts->cnt; i++)
+        code = parts->elems[i].err;
     if (kafka_is_right_missing(code))
         return right_missing(err, "Describe", "group", group);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_err(err, code, "committed offsets");
 }
 
-bool admin_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_partition_list_t *parts,
-                     int wait_ms, struct err *err)
+bool admin_committed(const struct kafka_property *properties, size_t n, const char *group,
+                     rd_kafka_topic_partition_list_t *parts, int wait_ms, struct err *err)
 {
-    /* In short questions: one that is sent while the cluster makes its first coordinator is never
-     * answered. */
+    rd_kafka_t *reader = reader_new(properties, n, group, err);
+    if (!reader)
+        return false;
     int64_t end = instant_ticks() + wait_ms;
-    while (!ask_committed(client, group, parts, QUESTION_MS, err))
+    bool good;
+    while (!(good = ask_committed(reader, group, parts, err)))
         if (err->kind == ERR_FATAL || instant_ticks() >= end || stop_wait(LOOK_MS))
-            return false;
-    return true;
+            break;
+    rd_kafka_destroy(reader);
+    return good;
 }

@@ -42,5 +42,6 @@ bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n
 
 /* The group's committed offsets, once no open transaction holds them: each element gets its offset,
  * negative for none. */
-bool admin_committed(rd_kafka_t *client, const char *group, rd_kafka_topic_partition_list_t *parts,
-                     int wait_ms, struct err *err) MUST_CHECK;
+bool admin_committed(const struct kafka_property *properties, size_t n, const char *group,
+                     rd_kafka_topic_partition_list_t *parts, int wait_ms,
+                     struct err *err) MUST_CHECK;

@@ -107,14 +107,14 @@ static bool db_error(struct err *err, const char *format, ...)
 /* --- waiting ----------------------------------------------------------------------------------------- */
 
 struct deadline {
-    int64_t end, idle; /* instant_ticks() */
+    int64_t begun, end, idle; /* instant_ticks() */
     bool stopping;
 };
 
 static struct deadline deadline_in(int wait_ms)
 {
     int64_t now = instant_ticks();
-    return (struct deadline){.end = now + wait_ms, .idle = now + IDLE_MS};
+    return (struct deadline){.begun = now, .end = now + wait_ms, .idle = now + IDLE_MS};
 }
 
 /* Waits for the socket; keeps the caller's idle work going. False: the deadline has passed. */
@@ -133,7 +133,7 @@ static bool wait_socket(struct db *db, short events, struct deadline *d, struct 
         }
         if (now >= d->idle) {
             if (db->options.idle)
-                db->options.idle(db->options.idle_arg);
+                db->options.idle(db->options.idle_arg, (int)(now - d->begun));
             now = instant_ticks();
             d->idle = now + IDLE_MS;
         }

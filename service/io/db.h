@@ -24,8 +24,9 @@ struct db_options {
     int deadline_ms;              /* of one wait; 0: 20,000 */
     int statement_timeout_ms;     /* 0: none */
     bool read_only;               /* default_transaction_read_only, and a standby will do */
-    void (*idle)(void *arg); /* called about every idle_ms (500) while waiting longer than that; may
-                                be NULL */
+    /* Called about every 500 ms while one wait lasts longer than that, with how long it has lasted;
+     * may be NULL. */
+    void (*idle)(void *arg, int waited_ms);
     void *idle_arg;
 };
 

@@ -17,6 +17,8 @@ struct producer {
     rd_kafka_t *client;
     bool open;            /* a transaction has begun */
     bool rebuild;         /* only a new handle helps */
+    bool has_twin;        /* for good: a new handle would fence the other one */
+    rd_kafka_resp_err_t why; /* the last error of a call */
     int failures;         /* transactions aborted in a row */
     int timeout_ms;       /* of the next handle: doubled after an abort by time-out */
     int64_t begun_ms;     /* CLOCK_BOOTTIME: it counts a suspended machine too */
@@ -106,19 +108,19 @@ static bool make_client(struct producer *p, struct err *err)
     return true;
 }
 
-static void idle(const struct producer *p)
+static void idle(const struct producer *p, int64_t since)
 {
     if (p->options.idle)
-        p->options.idle(p->options.idle_arg);
+        p->options.idle(p->options.idle_arg, (int)(boot_ms() - since));
 }
 
 /* Calls again while the library says that this is right; between, the caller's idle work and a look at the
  * stop. A commit that was sent is decided by the broker alone, so nothing else may follow a retriable error. */
 #define AGAIN(error, call)                                                                                    \
-    while (((error) = (call)) && rd_kafka_error_is_retriable(error) && !stop_asked_for(p)) {                  \
-        rd_kafka_error_destroy(error);                                                                        \
-        idle(p);                                                                                              \
-    }
+    for (int64_t since_ = boot_ms();                                                               \
+         ((error) = (call)) && rd_kafka_error_is_retriable(error) && !stop_asked_for(p);           \
+         idle(p, since_))                                                                          \
+    rd_kafka_error_destroy(error)
 
 /* A stop gives a call two more seconds: the successor's takeover finds out what happened. */
 static bool stop_asked_for(const struct producer *p)
@@ -134,8 +136,17 @@ static bool stop_asked_for(const struct producer *p)
     return boot_ms() - since > 2000;
 }
 
+static bool twin(struct producer *p, struct err *err)
+{
+    p->has_twin = true;
+    return err_set(err, ERR_FATAL,
+                   "another process runs with transactional.id %s: give each its own instance.id", p->id);
+}
+
 bool producer_open(struct producer *p, struct err *err)
 {
+    if (p->has_twin)
+        return twin(p, err);
     if (p->client && !p->rebuild)
         return true;
     destroy_client(p);
@@ -168,15 +179,13 @@ static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     bool fatal = rd_kafka_error_is_fatal(error);
     kafka_txn_err(err, error, what);
+    p->why = code;
     if (p->report && err->kind == ERR_RETRY) /* the commit says only "inconsistent"; the report says why */
         err_wrap(err, "delivery failed (%s)", rd_kafka_err2name(p->report));
     if (fatal || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING || p->failures > 0)
         p->rebuild = true;
-    if (is_twin(p, code)) {
-        err_set(err, ERR_FATAL,
-                "another process runs with transactional.id %s: give each its own instance.id", p->id);
-        return false;
-    }
+    if (is_twin(p, code))
+        return twin(p, err);
     bool by_time = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
                    p->report == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
     if (by_time && p->timeout_ms < p->options.transaction_timeout_ms * 16) {
@@ -243,21 +252,33 @@ static rd_kafka_resp_err_t produce_headers(struct producer *p, const struct prod
     return code;
 }
 
+/* Once the handle is done for, produce says only that, and the handle why. */
+static bool refused(struct producer *p, rd_kafka_resp_err_t code, const char *topic, struct err *err)
+{
+    char text[256];
+    rd_kafka_resp_err_t why = rd_kafka_fatal_error(p->client, text, sizeof text);
+    if (why) {
+        p->rebuild = true;
+        p->why = why;
+        if (is_twin(p, why))
+            return twin(p, err);
+        kafka_err(err, why, "produce");
+    } else {
+        kafka_err(err, code, "produce");
+    }
+    return err_wrap(err, "%s", topic);
+}
+
 bool producer_send(struct producer *p, const struct producer_message *m, struct err *err)
 {
-    for (;;) {
+    for (int64_t since = boot_ms();;) {
         rd_kafka_resp_err_t code = m->header_count ? produce_headers(p, m) : produce_plain(p, m);
         if (!code)
             return true;
-        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || stop_asked_for(p)) {
-            kafka_err(err, code, "produce");
-            err_wrap(err, "%s", m->topic);
-            if (code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__FENCED)
-                p->rebuild = true;
-            return false;
-        }
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || stop_asked_for(p))
+            return refused(p, code, m->topic, err);
         rd_kafka_poll(p->client, 100); /* full: let some go out */
-        idle(p);
+        idle(p, since);
     }
 }
 
@@ -287,6 +308,8 @@ bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *
 bool producer_settle(struct producer *p, struct err *err)
 {
     rd_kafka_error_t *error = NULL;
+    if (p->has_twin)
+        return twin(p, err);
     if (p->client && p->open && !p->rebuild) {
         p->failures++;
         AGAIN(error, rd_kafka_abort_transaction(p->client, CALL_MS));
@@ -298,7 +321,8 @@ bool producer_settle(struct producer *p, struct err *err)
             return false;
     }
     if (p->rebuild) {
-        log_line(LOG_INFO, "producer is made anew", "transactional.id=%s", p->id);
+        log_line(LOG_INFO, "producer is made anew", "transactional.id=%s why=%s", p->id,
+                 rd_kafka_err2name(p->why));
         destroy_client(p);
         p->failures = 0;
     }

@@ -17,7 +17,7 @@ struct producer_options {
     size_t property_count;
     const char *transactional_id, *client_id;
     int transaction_timeout_ms;
-    void (*idle)(void *arg); /* called about every second while the broker is waited for */
+    void (*idle)(void *arg, int waited_ms); /* every few seconds while one step waits for the broker */
     void *idle_arg;
 };
 

@@ -249,6 +249,27 @@ static void a_reset_that_gives_up_events_says_so(void **state)
     assert_non_null(strstr(why_of(&in), "(giving up 1 outbox rows that may not be published)"));
 }
 
+static void the_call_is_whole_with_names_of_the_greatest_length(void **state)
+{
+    (void)state;
+    static const struct verdict_range rows[] = {{400, 450}};
+    char topic[250], group[201], why[VERDICT_WHY];
+    memset(topic, 't', sizeof topic);
+    memset(group, 'g', sizeof group);
+    topic[sizeof topic - 1] = group[sizeof group - 1] = 0;
+    struct verdict_input in = usual();
+    in.topic = topic;
+    in.group = group;
+    in.brokers = "kafka-1.example.com:9092,kafka-2.example.com:9092,kafka-3.example.com:9092";
+    in.stored = in.published = INT64_MAX;
+    set_outbox(&in, rows, 1);
+
+    assert_int_equal(verdict_of(&in, why, sizeof why), FOUND_REFUSED);
+    const char *end = strstr(why, " --execute --bootstrap-server ");
+    assert_non_null(end);
+    assert_string_equal(end + strlen(" --execute --bootstrap-server "), in.brokers);
+}
+
 static void a_long_sentence_is_cut_to_its_room(void **state)
 {
     (void)state;
@@ -283,6 +304,7 @@ int main(void)
         cmocka_unit_test(kafkas_bounds_are_looked_at_before_what_is_published),
         cmocka_unit_test(a_refusal_says_what_to_reset),
         cmocka_unit_test(a_reset_that_gives_up_events_says_so),
+        cmocka_unit_test(the_call_is_whole_with_names_of_the_greatest_length),
         cmocka_unit_test(a_long_sentence_is_cut_to_its_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
