@@ -23,6 +23,7 @@ enum {
     CHORES_MS = 500,
     NOTHING_LEFT_MS = 5000,
     PARKED_MS = 10000,
+    SIZES_MS = 600000,
     BOUNDS_WAIT_MS = 1000,
     ARENA_BLOCK = 4 * 1024 * 1024,
     WATCH_MS = 120000
@@ -95,6 +96,7 @@ static void on_revoked(void *arg)
     forget_slots(w);
     if (w->publishing)
         w->must_take_over = true; /* the transaction must be ended, by the loop */
+    w->assigned = false;
     worker_waits(w, HEALTH_ASSIGNMENT, "no stable group yet");
 }
 
@@ -135,6 +137,8 @@ static void all_well(struct worker *w)
 {
     worker_goes(w, HEALTH_KAFKA);
     metrics_dependency(DEPENDENCY_KAFKA, true);
+    if (w->assigned) /* ready only now: before, what is taken over may still move */
+        worker_goes(w, HEALTH_ASSIGNMENT);
     w->recovered_at = instant_ticks();
     if (!w->store_failed)
         postgres_is_well(w);
@@ -149,7 +153,7 @@ static bool on_assigned(void *arg, rd_kafka_topic_partition_list_t *parts)
     make_slots(w, parts);
     w->lost_since = 0;
     w->idled = false;
-    worker_goes(w, HEALTH_ASSIGNMENT);
+    w->assigned = true;
     failpoint("in-assign");
     if (w->busy) { /* inside another wait: the loop takes over */
         w->must_take_over = true;
@@ -226,6 +230,7 @@ static void wait_for_assign(struct worker *w)
             stop_now(1);
         }
         forget_slots(w);
+        w->assigned = false;
         worker_waits(w, HEALTH_ASSIGNMENT, "out of the group, waiting for the next assignment");
     }
     if (instant_ticks() - w->lost_since > LOST_MS) {
@@ -301,6 +306,12 @@ static void on_error(struct worker *w, const struct err *err)
     if (err->kind == ERR_LOST) {
         log_line(LOG_WARNING, "out of the group", "why=\"%s\"", err->text);
         wait_for_assign(w);
+        return;
+    }
+    if (w->generation == 0 && kafka_is_right_missing((rd_kafka_resp_err_t)err->code) && err->part) {
+        log_line(LOG_ERROR, "cannot start: Kafka refuses a right that is needed", "group=%s why=\"%s\"",
+                 w->settings->group, err->text);
+        stop_now(1);
         return;
     }
     w->must_take_over = true;
@@ -406,7 +417,7 @@ static bool clean(struct worker *w, struct err *err)
 static void look_at_bounds(struct worker *w)
 {
     struct err err;
-    int64_t low, high;
+    int64_t high;
     if (w->slot_count == 0) {
         const struct rd_kafka_metadata *metadata = NULL;
         rd_kafka_resp_err_t code = rd_kafka_metadata(consumer_client(w->consumer), 0, NULL, &metadata, BOUNDS_WAIT_MS);
@@ -420,13 +431,39 @@ static void look_at_bounds(struct worker *w)
         return;
     }
     struct slot *slot = &w->slots[w->bounds_turn++ % w->slot_count];
-    if (consumer_bounds(w->consumer, slot->topic, slot->partition, BOUNDS_WAIT_MS, &low, &high, &err)) {
+    if (consumer_bounds(w->consumer, slot->topic, slot->partition, BOUNDS_WAIT_MS, NULL, &high, &err)) {
         metrics_offset(slot->topic_index, slot->partition, MARK_HIGH, high);
         metrics_dependency(DEPENDENCY_KAFKA, true);
         worker_goes(w, HEALTH_KAFKA);
     } else {
         worker_waits(w, HEALTH_KAFKA, err.text);
     }
+}
+
+/* What one worker says for all: ratings that wait, and a partition that has outgrown its interval. */
+static bool look_at_tables(struct worker *w, int64_t now, struct err *err)
+{
+    char name[64];
+    int64_t waiting, oldest, rows = 0;
+    if (now < w->next_parked)
+        return true;
+    w->next_parked = now + PARKED_MS;
+    bool sizes = now >= w->next_sizes;
+    w->busy = true;
+    bool ok = db_open(w->db, err) && source_parked(w->db, &waiting, &oldest, err) &&
+              (!sizes || store_largest_partition(w->store, name, sizeof name, &rows, err));
+    w->busy = false;
+    if (!ok)
+        return false;
+    metrics_parked(waiting, oldest);
+    if (sizes)
+        w->next_sizes = now + SIZES_MS;
+    if (rows > STORE_PARTITION_ROWS && strcmp(name, w->said_large) != 0) {
+        snprintf(w->said_large, sizeof w->said_large, "%s", name);
+        log_line(LOG_WARNING, "a partition has outgrown partition.interval: its index by party will cost more than all the rest",
+                 "partition=%s rows=%" PRId64 " rows_wanted=%d", name, rows, (int)STORE_PARTITION_ROWS);
+    }
+    return true;
 }
 
 static bool chores(struct worker *w, struct err *err)
@@ -443,17 +480,7 @@ static bool chores(struct worker *w, struct err *err)
     takeover_remind(w);
     if (!w->publishing && !clean(w, err))
         return false;
-    if (w->number == 0 && now >= w->next_parked && w->slot_count > 0) {
-        int64_t waiting, oldest;
-        w->next_parked = now + PARKED_MS;
-        w->busy = true;
-        bool ok = db_open(w->db, err) && source_parked(w->db, &waiting, &oldest, err);
-        w->busy = false;
-        if (!ok)
-            return false;
-        metrics_parked(waiting, oldest);
-    }
-    return true;
+    return w->number != 0 || w->slot_count == 0 || look_at_tables(w, now, err);
 }
 
 /* What was dropped while something was waited for comes again. */

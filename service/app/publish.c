@@ -96,18 +96,15 @@ bool publish_finish(struct worker *w, struct err *err)
     return true;
 }
 
-static bool alone(struct worker *w, const char *topic, int partition, int64_t offset,
+static bool alone(struct worker *w, const rd_kafka_topic_partition_list_t *offsets,
                   struct text messages, struct err *err)
 {
     uint64_t counts[OUTBOX_TOPICS] = {0};
     struct consumer_member *m = consumer_member_keep(consumer_member(w->consumer));
     if (!m)
         return err_set(err, ERR_LOST, "the group has taken the partitions away");
-    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(offsets, topic, partition)->offset = offset;
     bool ok = producer_begin(w->producer, err) && send_all(w, messages, counts, err) &&
               producer_commit(w->producer, offsets, m, err);
-    rd_kafka_topic_partition_list_destroy(offsets);
     consumer_member_drop(m);
     if (ok)
         count_events(counts);
@@ -117,11 +114,15 @@ static bool alone(struct worker *w, const char *topic, int partition, int64_t of
 bool publish_left(struct worker *w, const char *topic, int partition, int64_t to,
                   struct text messages, struct err *err)
 {
-    return alone(w, topic, partition, to, messages, err);
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(offsets, topic, partition)->offset = to;
+    bool ok = alone(w, offsets, messages, err);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return ok;
 }
 
-bool publish_offset(struct worker *w, const char *topic, int partition, int64_t offset,
-                    struct err *err)
+bool publish_offsets(struct worker *w, const rd_kafka_topic_partition_list_t *offsets,
+                     struct err *err)
 {
-    return alone(w, topic, partition, offset, (struct text){0}, err);
+    return alone(w, offsets, (struct text){0}, err);
 }

@@ -15,6 +15,6 @@ bool publish_finish(struct worker *w, struct err *err) MUST_CHECK;
 bool publish_left(struct worker *w, const char *topic, int partition, int64_t to,
                   struct text messages, struct err *err) MUST_CHECK;
 
-/* Only the offset: a partition's first start, or one whose offset Kafka has forgotten. */
-bool publish_offset(struct worker *w, const char *topic, int partition, int64_t offset,
-                    struct err *err) MUST_CHECK;
+/* Only offsets: partitions' first starts, and those whose offset Kafka has forgotten. */
+bool publish_offsets(struct worker *w, const rd_kafka_topic_partition_list_t *offsets,
+                     struct err *err) MUST_CHECK;

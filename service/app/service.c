@@ -173,8 +173,6 @@ int service_run(const struct settings *s)
     pthread_t watchdog;
     log_set_level(s->log_level);
     metrics_init(s);
-    for (int i = 0; i < s->workers; i++) /* before anybody can ask: no worker has a partition yet */
-        health_wait(HEALTH_ASSIGNMENT, i, "not started yet");
     if (pthread_create(&watchdog, NULL, leave_in_time, NULL) != 0)
         abort();
     pthread_detach(watchdog);

@@ -75,6 +75,7 @@ struct worker {
     uint64_t generation; /* grows at each ASSIGN and REVOKE */
     bool busy;           /* inside a call that may poll the consumer: a takeover must wait for the loop */
     bool in_callback;
+    bool assigned;       /* since the last ASSIGN, nothing was revoked or lost */
     bool must_take_over; /* the loop must (again) */
     bool idled;          /* partitions were paused while waiting: seek and resume */
     bool store_failed;   /* the last batch could not be stored: not well before one is */
@@ -87,7 +88,8 @@ struct worker {
     int current;
     struct batch *publishing; /* produced, not committed; NULL: none */
 
-    int64_t next_chores, next_parked, next_bounds;
+    int64_t next_chores, next_parked, next_sizes, next_bounds;
+    char said_large[64]; /* the partition that was last said to be too large */
     int bounds_turn;
 };
 

@@ -288,11 +288,27 @@ bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *par
     return code ? kafka_err(err, code, "committed offsets") : true;
 }
 
-bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms, int64_t *low, int64_t *high,
-                     struct err *err)
+/* Not rd_kafka_query_watermark_offsets(): librdkafka 2.0.2 forgets that call's timeout, and a broker that is silent holds
+ * the thread for a minute and more. This one sends the same request and keeps it. */
+static bool bound(struct consumer *c, const char *topic, int partition, int64_t which, int wait_ms,
+                  int64_t *offset, struct err *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(c->client, topic, partition, low, high, wait_ms);
+    rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(one, topic, partition)->offset = which;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->client, one, wait_ms);
+    if (!code)
+        code = one->elems[0].err;
+    *offset = one->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(one);
     return code ? kafka_err(err, code, "watermarks") : true;
+}
+
+bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms,
+                     int64_t *low, int64_t *high, struct err *err)
+{
+    return (!low ||
+            bound(c, topic, partition, RD_KAFKA_OFFSET_BEGINNING, wait_ms, low, err)) &&
+           bound(c, topic, partition, RD_KAFKA_OFFSET_END, wait_ms, high, err);
 }
 
 const char *consumer_cluster(struct consumer *c, int wait_ms)

@@ -55,7 +55,7 @@ void consumer_pause_all(struct consumer *c);
 bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *parts, int wait_ms,
                         struct err *err) MUST_CHECK;
 
-/* Low and high watermark, from the broker. */
+/* Low and high watermark, from the broker, each within wait_ms. low NULL: not wanted. */
 bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms, int64_t *low,
                      int64_t *high, struct err *err) MUST_CHECK;
 

@@ -10,10 +10,13 @@
 static void log_cb(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     (void)client;
-    bool noise = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
-                 strcmp(facility, "CONFWARN") == 0;
+    static const char *const noise[] = {"FAIL",     "ERROR",  "CONFWARN", "ADDOFFSETS",
+                                        "ADDPARTS", "GETPID", "REQTMOUT", "TERMINATE"};
     enum log_level ours = level <= 3 ? LOG_ERROR : level <= 4 ? LOG_WARNING : LOG_DEBUG;
-    log_line(noise ? LOG_DEBUG : ours, "librdkafka", "facility=%s text=\"%s\"", facility, text);
+    for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++)
+        if (strcmp(facility, noise[i]) == 0)
+            ours = LOG_DEBUG;
+    log_line(ours, "librdkafka", "facility=%s text=\"%s\"", facility, text);
 }
 
 bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)

@@ -1,5 +1,6 @@
 #include "usage/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/embed.h"
@@ -255,4 +256,18 @@ bool store_clean(struct store *s, const struct store_mark *marks, size_t n, stru
         return true;
     store_clean_params(&s->clean, marks, n);
     return db_query(s->db, s->outbox_clean, &s->clean, NULL, err);
+}
+
+bool store_largest_partition(struct store *s, char *name, size_t name_bytes, int64_t *count,
+                            struct err *err)
+{
+    struct db_rows rows = {0};
+    bool ok = db_query(s->db, embed_text(embed_sql, "largest_partition.sql"), NULL, &rows, err);
+    *count = 0;
+    if (ok && rows.count > 0) {
+        snprintf(name, name_bytes, "%.*s", TEXT_ARGS(db_text(&rows, 0, 0)));
+        *count = db_int8(&rows, 0, 1);
+    }
+    db_rows_fini(&rows);
+    return ok;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any, Iterable, Optional
 
 import requests
@@ -113,11 +114,10 @@ class Publisher:
                 entry.offset = message.offset()
             else:
                 self._unplaced.append(entry)
-            entry.timestamp = message.timestamp()[1]
 
         more = {} if partition is None else {"partition": partition}
-        if timestamp:
-            more["timestamp"] = timestamp
+        # Ours and not the report's, which is another one if the broker had the batch already.
+        entry.timestamp = more["timestamp"] = timestamp or int(time.time() * 1000)
         self._producer.produce(entry.topic, entry.value, entry.key, headers=entry.headers or None,
                                on_delivery=delivered, **more)
         self._producer.poll(0)

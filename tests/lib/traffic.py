@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
 from rig.wait import GaveUp
 
@@ -39,6 +39,7 @@ class Traffic:
         self._to_rate: dict[str, Record] = {}
         self._decoder = Decoder(scene.rig.registry.url)
         self._events = Follower(scene.rig.kafka.client, [scene.topic["create"]])
+        self.known: Optional[str] = None  # a usage whose create event was read
         self.sent = 0
         self.rated = 0
 
@@ -57,6 +58,7 @@ class Traffic:
         """Reads events for at most so long, and rates the usages of those that came."""
         for event in self._events.poll(seconds):
             usage = str(self._decoder.decode(event.value)["event"]["usage"]["id"])
+            self.known = usage
             record = self._to_rate.pop(usage, None)
             if record is not None:
                 self._publisher.rated(self._source.rating_by_id(record), expect="changed")
@@ -73,7 +75,7 @@ class Traffic:
             except GaveUp:
                 raise
             except Exception as error:  # a part that is away on purpose
-                trouble: BaseException | None = error
+                trouble: Optional[BaseException] = error
             else:
                 trouble = None
             if time.monotonic() > deadline:

@@ -1,0 +1,397 @@
+"""Each row of the takeover's table on a real broker: what a service finds of a partition, what it says, what it does.
+
+The states that no kill leads to are made by hand. A refusal names the call that mends it: the tests run that very call.
+"""
+
+import re
+
+import pytest
+from confluent_kafka.admin import NewPartitions
+
+from lib.ledger import Ledger
+from lib.publish import Publisher
+from lib.records import Records
+from lib.settle import outcomes, stored, wait_settled
+from rig.postgres import OWNER
+from rig.wait import until
+
+HELD = 10  # records in each partition of `raw` that the fixture `stopped` leaves stored and published
+SOON_DEAD = {"kafka.session.timeout.ms": 3000, "kafka.heartbeat.interval.ms": 500}
+
+_TOOL = re.compile(r"kafka-consumer-groups\.sh --group (\S+) --topic (\S+):(\d+) --reset-offsets --to-offset (\d+)"
+                   r" --execute --bootstrap-server (\S+)$")
+
+
+@pytest.fixture
+def source():
+    return Records(1)
+
+
+@pytest.fixture
+def stopped(started, publisher, source):
+    """A scene whose service has taken ten records of each partition of `raw`, and has ended in order."""
+    for partition in range(started.partitions):
+        publisher.raws(source.take(HELD), partition=partition)
+    publisher.flush()
+    wait_settled(started, publisher.ledger)
+    assert started.main.stop() == 0
+    return started
+
+
+@pytest.fixture
+def died_ahead(scene, publisher, source):
+    """A scene whose service was killed between the two commits: two batches of raw[0] lie in the outbox, and the group
+    has lost its member."""
+    mark = scene.folder / "fired"
+    scene.main = scene.service(settings={"batch.records": 20, **SOON_DEAD})
+    scene.main.migrate()
+    publisher.raws(source.take(100), partition=0)
+    publisher.flush()
+    scene.main.start(wait=False, env={"USAGED_FAILPOINT": "after-commit:kill:2", "USAGED_FAILPOINT_MARK": str(mark)})
+    assert scene.main.wait_exit() == -9
+    assert mark.exists()
+    return scene
+
+
+def place(scene, partition=0):
+    return scene.topic["raw"], partition
+
+
+def found(service, what):
+    return service.metric("usaged_takeovers_total", found=what)
+
+
+def offsets_line(scene, partition=0):
+    """What `usaged offsets` says of a partition of `raw`: low, high, stored, published, outbox, verdict."""
+    for line in scene.main.run("offsets").stdout.splitlines():
+        words = line.split(maxsplit=7)
+        if words[:2] == [scene.topic["raw"], str(partition)]:
+            return words[2:]
+    raise AssertionError("usaged offsets does not name the partition")
+
+
+def wait_without_members(scene):
+    until("the group has no member", lambda: scene.rig.kafka.group_members(scene.group) == 0)
+
+
+def mend(scene, why):
+    """Runs the call that a refusal ends with, as an operator does who copies it. The tool's jar is not in the rig: its
+    request is sent by a client of ours."""
+    call = why.partition("usaged stopped: ")[2]
+    call = re.sub(r"^\(giving up \d+ outbox rows that may not be published\) ", "", call)
+    tool = _TOOL.search(call)
+    sql = call[:tool.start()].removesuffix("and ") if tool else call
+    assert sql or tool, why
+    if sql:
+        with scene.connect(OWNER) as db:
+            db.execute(sql)
+    if tool:
+        group, topic, partition, offset, brokers = tool.groups()
+        assert brokers == scene.rig.kafka.bootstrap
+        scene.rig.kafka.set_committed(group, {(topic, int(partition)): int(offset)})
+
+
+def start_refused(scene, publisher, source, *numbers):
+    """Starts the service, which must refuse raw[0] and nothing else, say so everywhere, and go on with the others.
+    Ends it again; returns the sentence."""
+    service, topic = scene.main, scene.topic["raw"]
+    service.start(wait=False)
+    said = rf'error worker-0: partition refused topic={re.escape(topic)} partition=0 why="(.*)"'
+    why = service.wait_log(said).group(1)
+    until("/readyz names the partition and nothing else", lambda: service.readyz() == (
+        503, {"ready": False, "waiting": {"partitions": f"{topic}[0]"}}))
+    assert set(map(str, numbers)) <= set(re.findall(r"\d+", why.partition("usaged stopped")[0])), why
+    assert found(service, "refused") == 1
+
+    before = stored(scene)
+    for partition in range(1, scene.partitions):
+        publisher.raws(source.take(5), partition=partition)
+    publisher.flush()
+
+    others = {place(scene, number): before[place(scene, number)] + 5 for number in range(1, scene.partitions)}
+    until("the other partitions are stored", lambda: others.items() <= stored(scene).items())
+    until("the other partitions are published", lambda: others.items() <= scene.committed().items())
+    assert stored(scene).get(place(scene)) == before.get(place(scene))
+    assert len(re.findall(said, service.log_text())) == 1, "once, and again only after a minute"
+    assert offsets_line(scene)[5] == f"refused: {why}"
+    assert service.healthz() == 200
+    assert service.stop() == 0
+    return why
+
+
+# ---- first ---------------------------------------------------------------------------------------------------------
+
+def test_a_first_start_begins_at_the_beginning(scene, publisher, source, settled_and_right):
+    before = Publisher(scene, Ledger())
+    before.raws(source.take(7), partition=1)
+    before.flush()
+    scene.rig.kafka.delete_records(scene.topic["raw"], {1: 7})
+    publisher.raws(source.take(20), partition=1)
+    publisher.raws(source.take(20), partition=2)
+    publisher.flush()
+    scene.main = scene.service()
+    scene.main.migrate()
+    assert offsets_line(scene, 1)[:6] == ["7", "27", "-", "-", "0",
+                                          "first: no row in PostgreSQL and nothing committed: begins by start.offset"]
+
+    scene.main.start()
+
+    settled_and_right()
+    assert found(scene.main, "first") == 8
+
+
+def test_a_first_start_at_the_latest_takes_what_comes_after_it(scene, publisher, source, settled_and_right):
+    before = Publisher(scene, Ledger())
+    before.raws(source.take(20), partition=0)
+    before.flush()
+    scene.main = scene.service(settings={"start.offset": "latest"})
+    scene.main.migrate()
+
+    scene.main.start()
+    until("all are taken over", lambda: found(scene.main, "first") == 8)
+    publisher.raws(source.take(20), partition=0)
+
+    settled_and_right()
+
+
+def test_a_first_start_takes_the_groups_committed_offset_and_says_so(scene, publisher, source, settled_and_right):
+    before = Publisher(scene, Ledger())
+    before.raws(source.take(3), partition=0)
+    before.flush()
+    publisher.raws(source.take(7), partition=0)
+    publisher.flush()
+    scene.rig.kafka.set_committed(scene.group, {place(scene): 3})
+    scene.main = scene.service(settings={"start.offset": "latest"})
+    scene.main.migrate()
+
+    scene.main.start()
+
+    settled_and_right()
+    warnings = re.findall(r"warning worker-0: no row in source_offset.*", scene.main.log_text())
+    assert len(warnings) == 1 and f"topic={scene.topic['raw']} partition=0 offset=3" in warnings[0]
+
+
+def test_a_new_partition_of_a_known_topic_begins_at_its_beginning(stopped, publisher, source, settled_and_right):
+    topic = stopped.topic["raw"]
+    stopped.rig.kafka.admin().create_partitions([NewPartitions(topic, 5)])[topic].result(15)
+    until("the partition is there", lambda: stopped.rig.kafka.partitions(topic) == 5)
+    later = Publisher(stopped, publisher.ledger)
+    later.raws(source.take(20), partition=4)
+    later.flush()
+    stopped.main.settings["start.offset"] = "latest"
+
+    stopped.main.start()
+
+    settled_and_right()
+    assert (found(stopped.main, "first"), found(stopped.main, "equal")) == (1, 8)
+
+
+def test_a_first_start_that_dies_before_its_row_begins_later_where_it_had_begun(scene, publisher, source,
+                                                                                settled_and_right):
+    before = Publisher(scene, Ledger())
+    before.raws(source.take(20), partition=0)
+    before.flush()
+    mark = scene.folder / "fired"
+    scene.main = scene.service(settings={"start.offset": "latest", **SOON_DEAD})
+    scene.main.migrate()
+    # The fifth partition, after the four of `rated`, is raw[0].
+    scene.main.start(wait=False, env={"USAGED_FAILPOINT": "before-first-row:kill:5",
+                                      "USAGED_FAILPOINT_MARK": str(mark)})
+    assert scene.main.wait_exit() == -9
+    assert mark.exists() and place(scene) not in stored(scene) and scene.committed()[place(scene)] == 20
+    publisher.raws(source.take(20), partition=0)
+    publisher.flush()
+
+    scene.main.start()
+
+    settled_and_right()
+
+
+# ---- equal, ahead, forgotten -----------------------------------------------------------------------------------------
+
+def test_a_restart_after_an_orderly_end_finds_all_equal(stopped, publisher, source, settled_and_right):
+    assert offsets_line(stopped)[:6] == ["0", "10", "10", "10", "0", "equal"]
+
+    stopped.main.start()
+    publisher.raws(source.take(20))
+
+    settled_and_right()
+    assert found(stopped.main, "equal") == 8
+
+
+def test_what_died_between_the_two_commits_is_published_by_the_next(died_ahead, settled_and_right):
+    low, _, stored_mark, published, rows, verdict = offsets_line(died_ahead)
+    assert (low, published, rows) == ("0", "0", "2") and int(stored_mark) > 0
+    assert verdict.startswith("ahead: ") and f"[{published}, {stored_mark})" in verdict
+
+    died_ahead.main.start()
+
+    settled_and_right()
+    assert (found(died_ahead.main, "ahead"), found(died_ahead.main, "equal")) == (1, 7)
+    with died_ahead.connect() as db:
+        until("the outbox is empty", lambda: db.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
+
+
+def test_offsets_that_were_forgotten_are_committed_again_when_all_was_published(stopped, publisher, source,
+                                                                                settled_and_right):
+    stopped.rig.kafka.delete_group(stopped.group)
+    assert offsets_line(stopped)[2:5] == ["10", "-", "0"] and offsets_line(stopped)[5].startswith("forgotten: ")
+
+    stopped.main.start()
+    publisher.raws(source.take(20))
+
+    settled_and_right()
+    assert found(stopped.main, "forgotten") == 8
+    warnings = re.findall(r"warning worker-0: the group's offset was deleted or has expired.*", stopped.main.log_text())
+    assert len(warnings) == 8 and sum(f"topic={stopped.topic['raw']} partition=0 stored=10" in one
+                                      for one in warnings) == 1
+
+
+# ---- refused ---------------------------------------------------------------------------------------------------------
+
+def test_another_cluster_is_refused(stopped, publisher, source, settled_and_right):
+    with stopped.connect() as db:
+        db.execute("UPDATE source_offset SET cluster_id = 'elsewhere' WHERE (topic, partition) = (%s, 0)",
+                   (stopped.topic["raw"],))
+
+    why = start_refused(stopped, publisher, source, HELD)
+    assert "Kafka cluster elsewhere" in why
+    mend(stopped, why)
+    stopped.main.start()
+    publisher.raws(source.take(5), partition=0)
+
+    settled_and_right()
+
+
+def test_records_that_retention_took_unread_are_refused(stopped, publisher, source, settled_and_right):
+    lost = Publisher(stopped, Ledger())
+    lost.raws(source.take(6), partition=0)
+    lost.flush()
+    publisher.raws(source.take(8), partition=0)
+    publisher.flush()
+    stopped.rig.kafka.delete_records(stopped.topic["raw"], {0: HELD + 6})
+
+    why = start_refused(stopped, publisher, source, HELD, HELD + 6, 6)
+    mend(stopped, why)
+    stopped.main.start()
+
+    settled_and_right()
+    assert found(stopped.main, "equal") == 8
+
+
+def test_a_mark_above_what_kafka_holds_is_refused(stopped, publisher, source):
+    with stopped.connect() as db:
+        db.execute("UPDATE source_offset SET next_offset = 4711 WHERE (topic, partition) = (%s, 0)",
+                   (stopped.topic["raw"],))
+
+    why = start_refused(stopped, publisher, source, 4711, HELD)
+    mend(stopped, why)
+    stopped.main.start()
+    publisher.raws(source.take(5), partition=0)
+    publisher.flush()
+
+    # The call reads the partition from its beginning: what is known is a duplicate.
+    wait_settled(stopped, publisher.ledger)
+    assert outcomes(stopped) == {"created": 40 + 15 + 5, "duplicate": HELD}
+
+
+def test_a_topic_made_anew_is_refused_and_read_after_the_call(stopped, publisher, source):
+    topic = stopped.topic["raw"]
+    stopped.rig.kafka.delete_topics([topic])
+    until("the topic is gone", lambda: topic not in stopped.rig.kafka.admin().list_topics(timeout=5).topics)
+    stopped.rig.kafka.create_topics([topic], 1)
+    later = Publisher(stopped, Ledger())
+    later.raws(source.take(3), partition=0)
+    later.flush()
+
+    stopped.main.start(wait=False)
+    why = stopped.main.wait_log(r'partition refused .* why="(.*)"').group(1)
+    assert {"10", "3"} <= set(re.findall(r"\d+", why))
+    assert "Kafka has no such partition" in offsets_line(stopped, 1)[5]
+    assert stopped.main.stop() == 0
+    mend(stopped, why)
+    stopped.main.start()
+
+    wait_settled(stopped, later.ledger)
+    assert outcomes(stopped) == {"created": 43}
+
+
+def test_a_group_that_was_reset_by_hand_is_refused(stopped, publisher, source, settled_and_right):
+    stopped.rig.kafka.set_committed(stopped.group, {place(stopped): 4})
+
+    why = start_refused(stopped, publisher, source, HELD, 4)
+    mend(stopped, why)
+    stopped.main.start()
+    publisher.raws(source.take(5), partition=0)
+
+    settled_and_right()
+    assert found(stopped.main, "equal") == 8
+
+
+def test_a_group_that_was_reset_into_the_outbox_is_refused(died_ahead, publisher, source, settled_and_right):
+    mark = stored(died_ahead)[place(died_ahead)]
+    wait_without_members(died_ahead)
+    died_ahead.rig.kafka.set_committed(died_ahead.group, {place(died_ahead): 5})
+
+    why = start_refused(died_ahead, publisher, source, mark, 5)
+    mend(died_ahead, why)
+    died_ahead.main.start()
+
+    settled_and_right()
+    assert found(died_ahead.main, "ahead") == 1
+
+
+def test_a_database_from_a_backup_is_refused(stopped, publisher, source):
+    with stopped.rig.postgres.connect() as db:
+        db.execute(f'CREATE DATABASE "{stopped.database}_backup" TEMPLATE "{stopped.database}" OWNER {OWNER}')
+    stopped.main.start()
+    publisher.raws(source.take(8), partition=0)
+    publisher.flush()
+    wait_settled(stopped, publisher.ledger)
+    assert stopped.main.stop() == 0
+    with stopped.rig.postgres.connect() as db:
+        db.execute(f'ALTER DATABASE "{stopped.database}" RENAME TO "{stopped.database}_lost"')
+        db.execute(f'ALTER DATABASE "{stopped.database}_backup" RENAME TO "{stopped.database}"')
+
+    why = start_refused(stopped, publisher, source, HELD, HELD + 8, 8)
+    mend(stopped, why)
+    stopped.main.start()
+
+    # Read again, and told again.
+    wait_settled(stopped, publisher.ledger)
+    assert outcomes(stopped) == {"created": 40 + 8 + 15}
+
+
+def test_offsets_that_were_forgotten_under_load_are_refused(died_ahead, publisher, source, settled_and_right):
+    mark = stored(died_ahead)[place(died_ahead)]
+    wait_without_members(died_ahead)
+    died_ahead.rig.kafka.delete_group(died_ahead.group)
+
+    why = start_refused(died_ahead, publisher, source, mark, 2)
+    mend(died_ahead, why)
+    died_ahead.main.start()
+
+    settled_and_right()
+    assert found(died_ahead.main, "ahead") == 1
+
+
+def test_a_service_whose_partitions_are_all_refused_stays_up_and_looks_again_at_the_next_assignment(
+        stopped, publisher, source, settled_and_right):
+    with stopped.connect() as db:
+        db.execute("UPDATE source_offset SET cluster_id = cluster_id || '-not'")
+    one = publisher.ledger.entries[0].usage
+
+    stopped.main.start(wait=False)
+    until("all are refused", lambda: found(stopped.main, "refused") == 8)
+
+    until("/readyz says so", lambda: set(stopped.main.readyz()[1]["waiting"]) == {"partitions"})
+    assert stopped.main.readyz()[0] == 503 and stopped.main.healthz() == 200
+    assert stopped.main.get(f"/usage/{one}").status_code == 200
+    publisher.raws(source.take(20))
+    publisher.flush()
+    with stopped.connect() as db:
+        db.execute("UPDATE source_offset SET cluster_id = replace(cluster_id, '-not', '')")
+    second = stopped.service("b").start()
+    stopped.main.wait_ready()
+    settled_and_right()
+    assert found(stopped.main, "equal") + found(second, "equal") >= 8
