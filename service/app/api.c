@@ -20,9 +20,9 @@
 
 enum {
     API_LOOPS = 2,
-    API_WORKERS = 4,     /* connections to PostgreSQL */
+    API_WORKERS = 4, /* connections to PostgreSQL */
     API_CONNECTIONS = 1000,
-    API_QUEUE = 512,     /* more than one user's 500 connections */
+    API_QUEUE = 512, /* more than one user's 500 connections */
     API_IDLE_MS = 30000,
     API_TARGET = 8192,   /* bytes */
     API_SPARE_MS = 3000, /* of a request beyond its statements: connecting, rendering */
@@ -47,7 +47,8 @@ struct task {
     struct query query;          /* of the list */
 };
 
-/* --- on the threads of HTTP: routes, checks ------------------------------------------------------------- */
+/* --- on the threads of HTTP: routes, checks
+ * ------------------------------------------------------------- */
 
 static void not_found(struct http_response *response, const char *what, struct text name)
 {
@@ -94,7 +95,8 @@ static bool take_list(struct api *api, struct http_request *request, struct http
     return false;
 }
 
-static bool take_one(struct text raw_id, struct http_request *request, struct http_response *response)
+static bool take_one(struct text raw_id, struct http_request *request,
+                     struct http_response *response)
 {
     struct err err;
     struct text id;
@@ -147,7 +149,8 @@ static void observe(void *app, const struct http_request *request, int status, d
     metrics_http(method, request->route, status, seconds);
 }
 
-/* --- on the threads of the database ---------------------------------------------------------------------- */
+/* --- on the threads of the database
+ * ---------------------------------------------------------------------- */
 
 static void render_one(struct api *api, const struct task *task, const struct db_rows *rows,
                        struct http_response *response)
@@ -166,8 +169,8 @@ static void render_one(struct api *api, const struct task *task, const struct db
     http_add(response, "ETag", "\"%" PRId64 "\"", read_revision(rows, 0));
 }
 
-static bool answer_one(struct api *api, struct db *db, const struct task *task, struct http_response *response,
-                       struct err *err)
+static bool answer_one(struct api *api, struct db *db, const struct task *task,
+                       struct http_response *response, struct err *err)
 {
     struct db_rows rows = {0};
     bool ok = read_usage(db, &task->id, &rows, err);
@@ -178,7 +181,8 @@ static bool answer_one(struct api *api, struct db *db, const struct task *task, 
 }
 
 static void render_list(struct api *api, const struct http_request *request, const struct query *q,
-                        const struct db_rows *rows, const struct read_total *total, struct http_response *response)
+                        const struct db_rows *rows, const struct read_total *total,
+                        struct http_response *response)
 {
     struct buf *b = &response->body;
     buf_byte(b, '[');
@@ -204,8 +208,8 @@ static void render_list(struct api *api, const struct http_request *request, con
 }
 
 /* A page that is not full is the last one: then the total is known without counting. */
-static bool find_total(struct api *api, struct db *db, const struct query *q, int rows, struct read_total *total,
-                       struct err *err)
+static bool find_total(struct api *api, struct db *db, const struct query *q, int rows,
+                       struct read_total *total, struct err *err)
 {
     int64_t seen = rows > 0 ? q->offset + rows : 0;
     *total = (struct read_total){.count = seen};
@@ -214,8 +218,8 @@ static bool find_total(struct api *api, struct db *db, const struct query *q, in
     return read_count(db, q, api->settings->http_count_timeout_ms, seen, total, err);
 }
 
-static bool answer_list(struct api *api, struct db *db, const struct http_request *request, const struct query *q,
-                        struct http_response *response, struct err *err)
+static bool answer_list(struct api *api, struct db *db, const struct http_request *request,
+                        const struct query *q, struct http_response *response, struct err *err)
 {
     struct db_rows rows = {0};
     struct read_total total;
@@ -232,8 +236,9 @@ static void failed(struct api *api, const struct err *err, struct http_response 
 {
     static const char *const away[] = {"08", "25", "28", "40", "53", "55", "57"};
     if (strcmp(err->state, "57014") == 0) {
-        api_error(response, 503, "The query took longer than http.statement-timeout-ms; ask for less, e.g. with "
-                                 "usageDate.gte and usageDate.lt");
+        api_error(response, 503,
+                  "The query took longer than http.statement-timeout-ms; ask for less, e.g. with "
+                  "usageDate.gte and usageDate.lt");
         return;
     }
     bool is_away = err->state[0] == 0;
@@ -243,8 +248,8 @@ static void failed(struct api *api, const struct err *err, struct http_response 
         api_error(response, 503, "The database is away");
         http_add(response, "Retry-After", "1");
         if (!atomic_exchange(&api->away, true))
-            log_line(LOG_WARNING, "HTTP reads wait for the database", "sqlstate=%s reason=\"%s\"", err->state,
-                     err->text);
+            log_line(LOG_WARNING, "HTTP reads wait for the database", "sqlstate=%s reason=\"%s\"",
+                     err->state, err->text);
         return;
     }
     api_error(response, 500, "The request could not be answered; the service's log says why");
@@ -254,22 +259,25 @@ static void failed(struct api *api, const struct err *err, struct http_response 
 /* The connection is of no more use: dead, or the server is about to end it. */
 static bool is_lost(const struct db *db, const struct err *err)
 {
-    return !db_is_open(db) || strncmp(err->state, "57P", 3) == 0 || strncmp(err->state, "08", 2) == 0;
+    return !db_is_open(db) || strncmp(err->state, "57P", 3) == 0 ||
+           strncmp(err->state, "08", 2) == 0;
 }
 
-static void work(void *app, void *context, struct http_request *request, struct http_response *response)
+static void work(void *app, void *context, struct http_request *request,
+                 struct http_response *response)
 {
     struct api *api = app;
     struct db *db = context;
     const struct task *task = request->state;
     struct err err = {0};
     int64_t began = instant_ticks();
-    /* A connection may have died since its last request, as all do when PostgreSQL is started again. Reading twice
-     * harms nobody, and the client need not know. */
+    /* A connection may have died since its last request, as all do when PostgreSQL is started
+     * again. Reading twice harms nobody, and the client need not know. */
     for (bool again = true; again;) {
         again = db_is_open(db);
-        bool answered = db_open(db, &err) && (task->one ? answer_one(api, db, task, response, &err)
-                                                        : answer_list(api, db, request, &task->query, response, &err));
+        bool answered = db_open(db, &err) &&
+                        (task->one ? answer_one(api, db, task, response, &err)
+                                   : answer_list(api, db, request, &task->query, response, &err));
         if (answered) {
             if (atomic_exchange(&api->away, false))
                 log_line(LOG_INFO, "HTTP reads go on", "database=back");
@@ -288,7 +296,8 @@ static void *context_new(void *app, int worker)
 {
     (void)worker;
     struct api *api = app;
-    int statement_ms = api->settings->http_statement_timeout_ms, count_ms = api->settings->http_count_timeout_ms;
+    int statement_ms = api->settings->http_statement_timeout_ms,
+        count_ms = api->settings->http_count_timeout_ms;
     struct db_options options = {
         .url = api->settings->database_url,
         .application_name = api->application_name,
@@ -338,8 +347,8 @@ struct api *api_start(const struct settings *s, struct err *err)
         return NULL;
     }
     if (!http_listen_is_loopback(s->http_listen))
-        log_line(LOG_WARNING, "anyone who reaches this address may read all usages", "setting=http.listen address=%s",
-                 s->http_listen);
+        log_line(LOG_WARNING, "anyone who reaches this address may read all usages",
+                 "setting=http.listen address=%s", s->http_listen);
     log_line(LOG_INFO, "HTTP serves", "address=%s base=%s", s->http_listen, API_BASE);
     return api;
 }

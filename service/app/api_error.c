@@ -11,8 +11,9 @@ static const char *reason_of(int status)
     static const struct {
         int status;
         const char *reason;
-    } known[] = {{400, "Bad Request"},        {404, "Not Found"},       {405, "Method Not Allowed"},
-                 {414, "URI Too Long"},       {500, "Internal Server Error"}, {501, "Not Implemented"},
+    } known[] = {{400, "Bad Request"},           {404, "Not Found"},
+                 {405, "Method Not Allowed"},    {414, "URI Too Long"},
+                 {500, "Internal Server Error"}, {501, "Not Implemented"},
                  {503, "Service Unavailable"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].status == status)

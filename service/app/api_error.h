@@ -5,6 +5,6 @@
 
 extern const char api_json[]; /* the one media type of all bodies */
 
-/* Sets status, type and body; what was in the body is dropped, headers stay. The message is for a person and must be
- * UTF-8. */
+/* Sets status, type and body; what was in the body is dropped, headers stay. The message is for a
+ * person and must be UTF-8. */
 void api_error(struct http_response *response, int status, const char *message);

@@ -4,16 +4,20 @@
 
 #include "usage/query.h"
 
-static void link_to(struct buf *b, const char *base_url, struct text kept, int64_t offset, const char *rel)
+static void link_to(struct buf *b, const char *base_url, struct text kept, int64_t offset,
+                    const char *rel)
 {
-    buf_printf(b, "%s<%s/usage?%.*soffset=%" PRId64 ">; rel=\"%s\"", b->len ? ", " : "", base_url, TEXT_ARGS(kept),
-               offset, rel);
+    buf_printf(b, "%s<%s/usage?%.*soffset=%" PRId64 ">; rel=\"%s\"", b->len ? ", " : "", base_url,
+               TEXT_ARGS(kept), offset, rel);
 }
 
-bool api_link(const char *base_url, struct text query, const struct api_page *page, struct arena *a, struct buf *b)
+bool api_link(const char *base_url, struct text query, const struct api_page *page, struct arena *a,
+              struct buf *b)
 {
     bool full = page->count == page->limit;
-    bool more = page->estimated ? full : page->total > page->offset && page->total - page->offset > page->count;
+    bool more = page->estimated
+                    ? full
+                    : page->total > page->offset && page->total - page->offset > page->count;
     if (page->limit == 0 || (page->offset == 0 && !more))
         return false;
     struct buf parameters = {0};

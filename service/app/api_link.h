@@ -14,6 +14,7 @@ struct api_page {
     bool estimated; /* then the total says nothing of where the end is */
 };
 
-/* Writes the value behind `b`. False, and nothing is to be sent: the page is the whole, or the header would pass
- * API_LINK_MAX bytes. `query` is the query string as it came. */
-bool api_link(const char *base_url, struct text query, const struct api_page *page, struct arena *a, struct buf *b);
+/* Writes the value behind `b`. False, and nothing is to be sent: the page is the whole, or the
+ * header would pass API_LINK_MAX bytes. `query` is the query string as it came. */
+bool api_link(const char *base_url, struct text query, const struct api_page *page, struct arena *a,
+              struct buf *b);

@@ -25,7 +25,8 @@ static bool in_range(int owner)
     return owner >= 0 && owner < HEALTH_OWNERS_MAX;
 }
 
-/* At most 400 bytes, cut between characters; texts of libraries may be no UTF-8, and JSON must be. */
+/* At most 400 bytes, cut between characters; texts of libraries may be no UTF-8, and JSON must be.
+ */
 static void keep(char *to, const char *text)
 {
     size_t n = strlen(text);
@@ -165,7 +166,8 @@ bool health_alive(struct buf *b)
         if (limit == 0 || still <= limit)
             continue;
         alive = false;
-        buf_printf(b, "thread %d has not moved for %lld ms, its limit is %d ms\n", i, (long long)still, limit);
+        buf_printf(b, "thread %d has not moved for %lld ms, its limit is %d ms\n", i,
+                   (long long)still, limit);
     }
     return alive;
 }

@@ -1,7 +1,8 @@
-/* health - what the service waits for, as /readyz says it; and whether its threads move, for /healthz.
+/* health - what the service waits for, as /readyz says it; and whether its threads move, for
+ * /healthz.
  *
- * Any thread. A reason to wait is named by (key, owner): the owner is the number of the thread that waits, so that two workers
- * can wait for the same thing and each takes back its own word only.
+ * Any thread. A reason to wait is named by (key, owner): the owner is the number of the thread that
+ * waits, so that two workers can wait for the same thing and each takes back its own word only.
  */
 #pragma once
 
@@ -21,8 +22,8 @@ enum health_key {
 
 enum { HEALTH_OWNERS_MAX = 72 }; /* workers first, then the other threads */
 
-/* Says that `owner` waits; the text is cut at 400 bytes. Returns true if it was not waiting under this key before: the
- * caller then logs one line. */
+/* Says that `owner` waits; the text is cut at 400 bytes. Returns true if it was not waiting under
+ * this key before: the caller then logs one line. */
 bool health_wait(enum health_key key, int owner, const char *text);
 
 /* Takes it back. Returns true if it was waiting: the caller then logs that it goes on. */
@@ -30,7 +31,8 @@ bool health_go(enum health_key key, int owner);
 
 bool health_ready(void);
 
-/* {"ready":false,"waiting":{"postgres":"connection refused"}}; several owners' texts are joined by "; ". */
+/* {"ready":false,"waiting":{"postgres":"connection refused"}}; several owners' texts are joined by
+ * "; ". */
 void health_render(struct buf *b);
 
 /* A thread that lives calls this at least every few seconds; `owner` as above. */

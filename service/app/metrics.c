@@ -29,16 +29,20 @@ struct histogram {
 #define MS UINT64_C(1000000)
 #define S (1000 * MS)
 
-static const uint64_t record_bounds[] = {1, 10, 100, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 0};
-static const uint64_t stage_bounds[] = {1 * MS,   2 * MS,   5 * MS, 10 * MS, 20 * MS, 50 * MS, 100 * MS,
-                                        200 * MS, 500 * MS, 1 * S,  2 * S,   5 * S,   10 * S,  0};
-static const uint64_t delay_bounds[] = {20 * MS, 50 * MS, 100 * MS, 200 * MS, 500 * MS, 1 * S,   2 * S,  5 * S,
-                                        10 * S,  30 * S,  60 * S,   300 * S,  1800 * S, 7200 * S, 0};
+static const uint64_t record_bounds[] = {1,    10,    100,   500,   1000,   2000,
+                                         5000, 10000, 20000, 50000, 100000, 0};
+static const uint64_t stage_bounds[] = {1 * MS,  2 * MS,   5 * MS,   10 * MS,  20 * MS,
+                                        50 * MS, 100 * MS, 200 * MS, 500 * MS, 1 * S,
+                                        2 * S,   5 * S,    10 * S,   0};
+static const uint64_t delay_bounds[] = {20 * MS, 50 * MS, 100 * MS, 200 * MS, 500 * MS,
+                                        1 * S,   2 * S,   5 * S,    10 * S,   30 * S,
+                                        60 * S,  300 * S, 1800 * S, 7200 * S, 0};
 
 static const char *const stage_names[STAGE_COUNT] = {"poll", "decode", "store", "publish"};
 static const char *const dependency_names[DEPENDENCY_COUNT] = {"kafka", "postgres", "registry"};
 static const char *const mark_names[MARK_COUNT] = {"high", "stored", "published"};
-const char *const metrics_found_names[FOUND_COUNT] = {"equal", "ahead", "first", "forgotten", "refused"};
+const char *const metrics_found_names[FOUND_COUNT] = {"equal", "ahead", "first", "forgotten",
+                                                      "refused"};
 
 /* Set once by metrics_init(), before there are threads. */
 static const char *topics[METRICS_TOPICS_MAX], *out_topics[METRICS_OUT_COUNT];
@@ -69,7 +73,8 @@ struct route_row {
     struct histogram seconds;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards these tables, whose rows come and go */
+static pthread_mutex_t lock =
+    PTHREAD_MUTEX_INITIALIZER; /* guards these tables, whose rows come and go */
 static struct offset_row offsets[METRICS_OFFSETS_MAX];
 static int offset_count;
 static struct http_row http_rows[METRICS_HTTP_MAX];
@@ -256,7 +261,8 @@ void metrics_http(const char *method, const char *route, int status, double seco
     pthread_mutex_unlock(&lock);
 }
 
-/* --- the text ---------------------------------------------------------------------------------------- */
+/* --- the text
+ * ---------------------------------------------------------------------------------------- */
 
 static void head(struct buf *b, const char *name, const char *type, const char *help)
 {
@@ -288,7 +294,8 @@ static void bound(struct buf *b, uint64_t v, bool is_time)
 }
 
 /* `labels` is "" or like `stage="poll",`. */
-static void histogram(struct buf *b, const char *name, const char *labels, struct histogram *h, bool is_time)
+static void histogram(struct buf *b, const char *name, const char *labels, struct histogram *h,
+                      bool is_time)
 {
     uint64_t total = 0;
     for (int i = 0; h->bounds[i] != 0; i++) {
@@ -306,10 +313,12 @@ static void histogram(struct buf *b, const char *name, const char *labels, struc
     const char *open = n ? "{" : "", *close = n ? "}" : "";
     buf_printf(b, "%s_sum%s%.*s%s ", name, open, (int)(n ? n - 1 : 0), labels, close);
     number(b, get(&h->sum), is_time);
-    buf_printf(b, "\n%s_count%s%.*s%s %" PRIu64 "\n", name, open, (int)(n ? n - 1 : 0), labels, close, total);
+    buf_printf(b, "\n%s_count%s%.*s%s %" PRIu64 "\n", name, open, (int)(n ? n - 1 : 0), labels,
+               close, total);
 }
 
-static void labelled(struct buf *b, const char *name, const char *label, const char *value, struct histogram *h)
+static void labelled(struct buf *b, const char *name, const char *label, const char *value,
+                     struct histogram *h)
 {
     char labels[320];
     snprintf(labels, sizeof labels, "%s=\"%s\",", label, value);
@@ -321,13 +330,14 @@ static void render_records(struct buf *b)
     head(b, "usaged_records_total", "counter", "Inbound records by what became of them, stored");
     for (int t = 0; t < topic_count; t++)
         for (int o = 0; o < OUTCOME_COUNT; o++)
-            buf_printf(b, "usaged_records_total{topic=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", topics[t],
-                       outcome_names[o], get(&records[t][o]));
-    head(b, "usaged_dead_letters_total", "counter", "Records that could not be taken, by inbound topic and reason");
+            buf_printf(b, "usaged_records_total{topic=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
+                       topics[t], outcome_names[o], get(&records[t][o]));
+    head(b, "usaged_dead_letters_total", "counter",
+         "Records that could not be taken, by inbound topic and reason");
     for (int t = 0; t < topic_count; t++)
         for (int r = REASON_NONE + 1; r < REASON_COUNT; r++)
-            buf_printf(b, "usaged_dead_letters_total{topic=\"%s\",reason=\"%s\"} %" PRIu64 "\n", topics[t],
-                       reason_name((enum reason)r), get(&dead[t][r]));
+            buf_printf(b, "usaged_dead_letters_total{topic=\"%s\",reason=\"%s\"} %" PRIu64 "\n",
+                       topics[t], reason_name((enum reason)r), get(&dead[t][r]));
 }
 
 /* Two kinds of event may share a topic: one line then. */
@@ -355,7 +365,8 @@ static void render_batches(struct buf *b)
     head(b, "usaged_batch_seconds", "histogram", "Time that a batch spends in each stage");
     for (int i = 0; i < STAGE_COUNT; i++)
         labelled(b, "usaged_batch_seconds", "stage", stage_names[i], &stages[i]);
-    head(b, "usaged_delay_seconds", "histogram", "From a record's Kafka timestamp until it is stored, published");
+    head(b, "usaged_delay_seconds", "histogram",
+         "From a record's Kafka timestamp until it is stored, published");
     labelled(b, "usaged_delay_seconds", "to", "stored", &delays[0]);
     labelled(b, "usaged_delay_seconds", "to", "published", &delays[1]);
 }
@@ -367,8 +378,10 @@ static void render_offsets(struct buf *b)
     for (int i = 0; i < offset_count; i++)
         for (int m = 0; m < MARK_COUNT; m++)
             if (offsets[i].set[m])
-                buf_printf(b, "usaged_offset{topic=\"%s\",partition=\"%d\",mark=\"%s\"} %" PRId64 "\n",
-                           topics[offsets[i].topic], offsets[i].partition, mark_names[m], offsets[i].marks[m]);
+                buf_printf(b,
+                           "usaged_offset{topic=\"%s\",partition=\"%d\",mark=\"%s\"} %" PRId64 "\n",
+                           topics[offsets[i].topic], offsets[i].partition, mark_names[m],
+                           offsets[i].marks[m]);
     pthread_mutex_unlock(&lock);
 }
 
@@ -401,9 +414,11 @@ static void render_http(struct buf *b)
     head(b, "usaged_http_requests_total", "counter", "HTTP requests answered");
     pthread_mutex_lock(&lock);
     for (int i = 0; i < http_count; i++)
-        buf_printf(b, "usaged_http_requests_total{method=\"%s\",route=\"%s\",status=\"%d\"} %" PRIu64 "\n",
-                   http_rows[i].method, http_rows[i].route, http_rows[i].status, http_rows[i].count);
-    head(b, "usaged_http_request_seconds", "histogram", "From a request's head until its answer is ready");
+        buf_printf(
+            b, "usaged_http_requests_total{method=\"%s\",route=\"%s\",status=\"%d\"} %" PRIu64 "\n",
+            http_rows[i].method, http_rows[i].route, http_rows[i].status, http_rows[i].count);
+    head(b, "usaged_http_request_seconds", "histogram",
+         "From a request's head until its answer is ready");
     for (int i = 0; i < route_count; i++)
         labelled(b, "usaged_http_request_seconds", "route", routes[i].route, &routes[i].seconds);
     pthread_mutex_unlock(&lock);

@@ -1,7 +1,7 @@
 /* metrics - the counters of wire contract section 7, and their Prometheus text.
  *
- * Any thread adds, with relaxed atomics, some times a batch and never a record. Topics are named by their index in
- * a list that metrics_init() is given once. Labels hold no personal data and no ids.
+ * Any thread adds, with relaxed atomics, some times a batch and never a record. Topics are named by
+ * their index in a list that metrics_init() is given once. Labels hold no personal data and no ids.
  */
 #pragma once
 
@@ -10,8 +10,20 @@
 #include "usage/outcome.h"
 
 enum metrics_stage { STAGE_POLL, STAGE_DECODE, STAGE_STORE, STAGE_PUBLISH, STAGE_COUNT };
-enum metrics_found { FOUND_EQUAL, FOUND_AHEAD, FOUND_FIRST, FOUND_FORGOTTEN, FOUND_REFUSED, FOUND_COUNT };
-enum metrics_dependency { DEPENDENCY_KAFKA, DEPENDENCY_POSTGRES, DEPENDENCY_REGISTRY, DEPENDENCY_COUNT };
+enum metrics_found {
+    FOUND_EQUAL,
+    FOUND_AHEAD,
+    FOUND_FIRST,
+    FOUND_FORGOTTEN,
+    FOUND_REFUSED,
+    FOUND_COUNT
+};
+enum metrics_dependency {
+    DEPENDENCY_KAFKA,
+    DEPENDENCY_POSTGRES,
+    DEPENDENCY_REGISTRY,
+    DEPENDENCY_COUNT
+};
 enum metrics_mark { MARK_HIGH, MARK_STORED, MARK_PUBLISHED, MARK_COUNT };
 
 /* Outbound topics in metrics_event(): EVENT_TYPES of them, then the dead letters. */
@@ -40,7 +52,8 @@ void metrics_parked(int64_t waiting, int64_t oldest_seconds);
 void metrics_offset(int topic, int partition, enum metrics_mark mark, int64_t offset);
 void metrics_disown(int topic, int partition);
 
-/* usaged_http_requests_total and usaged_http_request_seconds; `route` is a literal like "/usage/{id}". */
+/* usaged_http_requests_total and usaged_http_request_seconds; `route` is a literal like
+ * "/usage/{id}". */
 void metrics_http(const char *method, const char *route, int status, double seconds);
 
 /* All of it, Prometheus text format 0.0.4. */

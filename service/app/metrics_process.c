@@ -9,7 +9,14 @@
 #include <unistd.h>
 
 /* Fields of /proc/self/stat by their number in proc(5). */
-enum { STAT_UTIME = 14, STAT_STIME = 15, STAT_START = 22, STAT_VSIZE = 23, STAT_RSS = 24, STAT_FIELDS = 25 };
+enum {
+    STAT_UTIME = 14,
+    STAT_STIME = 15,
+    STAT_START = 22,
+    STAT_VSIZE = 23,
+    STAT_RSS = 24,
+    STAT_FIELDS = 25
+};
 
 static size_t read_file(const char *path, char *to, size_t size)
 {

@@ -1,4 +1,5 @@
-/* metrics_process - what /proc says of this process, under the names that all Prometheus clients use. */
+/* metrics_process - what /proc says of this process, under the names that all Prometheus clients
+ * use. */
 #pragma once
 
 #include "base/buf.h"

@@ -1,4 +1,5 @@
-/* operate - /healthz, /readyz and /metrics, on an address of their own: readers of usages cannot starve them. */
+/* operate - /healthz, /readyz and /metrics, on an address of their own: readers of usages cannot
+ * starve them. */
 #pragma once
 
 #include "app/settings.h"

@@ -92,7 +92,7 @@ bool publish_finish(struct worker *w, struct err *err)
     int64_t now = instant_now();
     metrics_stage(STAGE_PUBLISH, (double)(instant_ticks() - start) / 1000);
     if (b->oldest_ms >= 0)
-        metrics_delay(true, (double)(now - b->oldest_ms) / 1000, b->piece_count);
+        metrics_delay(true, (double)(now - b->oldest_ms) / 1000, b->changes.entry_count);
     return true;
 }
 

@@ -66,10 +66,12 @@ static bool register_schemas(struct start *st, struct err *err)
     for (int i = 0; i < EVENT_TYPES; i++) {
         char subject[300];
         snprintf(subject, sizeof subject, "%s-value", s->topic_events[i]);
-        if (!registry_subject(st->registry, subject, embed_text(embed_schemas, event_schema_files[i]),
+        if (!registry_subject(st->registry, subject,
+                              embed_text(embed_schemas, event_schema_files[i]),
                               s->registry_register, &st->changes.schema_ids[i], err))
             return false;
     }
+    metrics_dependency(DEPENDENCY_REGISTRY, true);
     return true;
 }
 
@@ -79,15 +81,17 @@ static bool open_parts(struct start *st, struct err *err)
     char name[300], text[512];
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
     st->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
-    st->registry = registry_new(&(struct registry_options){.url = s->registry_url,
-                                                           .user = s->registry_user,
-                                                           .password = s->registry_password,
-                                                           .unknown_wait_ms = (int)s->registry_unknown_wait_ms,
-                                                           .shapes = record_shapes},
-                                err);
+    st->registry =
+        registry_new(&(struct registry_options){.url = s->registry_url,
+                                                .user = s->registry_user,
+                                                .password = s->registry_password,
+                                                .unknown_wait_ms = (int)s->registry_unknown_wait_ms,
+                                                .shapes = record_shapes},
+                     err);
     if (!st->registry)
         return false;
-    rd_kafka_conf_t *conf = kafka_conf((const struct kafka_property *)s->kafka, (size_t)s->kafka_count, err);
+    rd_kafka_conf_t *conf =
+        kafka_conf((const struct kafka_property *)s->kafka, (size_t)s->kafka_count, err);
     if (!conf)
         return false;
     st->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
@@ -95,8 +99,9 @@ static bool open_parts(struct start *st, struct err *err)
         rd_kafka_conf_destroy(conf);
         return err_set(err, ERR_FATAL, "Kafka client: %s", text);
     }
-    st->changes = (struct changes_settings){
-        .base_url = s->http_base_url, .key_is_id = s->event_key_is_id, .event_max = s->event_max_bytes};
+    st->changes = (struct changes_settings){.base_url = s->http_base_url,
+                                            .key_is_id = s->event_key_is_id,
+                                            .event_max = s->event_max_bytes};
     return true;
 }
 
@@ -108,7 +113,8 @@ static void close_parts(struct start *st)
         rd_kafka_destroy(st->client);
 }
 
-/* A missing inbound topic is waited for: only while there is none at all the service is not ready. */
+/* A missing inbound topic is waited for: only while there is none at all the service is not ready.
+ */
 static void watch_inbound(struct start *st)
 {
     while (!stop_asked()) {
@@ -124,8 +130,8 @@ static void watch_inbound(struct start *st)
     }
 }
 
-/* A frozen database or broker may hold a thread in a call that knows no stop. What is stored and published is safe at any
- * moment, so the end need not wait for it. */
+/* A frozen database or broker may hold a thread in a call that knows no stop. What is stored and
+ * published is safe at any moment, so the end need not wait for it. */
 static void *leave_in_time(void *arg)
 {
     (void)arg;
@@ -150,8 +156,8 @@ static bool start_and_run(struct start *st, struct err *err)
               wait_for(st, HEALTH_REGISTRY, "registry", register_schemas, err);
     if (ok) {
         db_close(st->db); /* the workers have their own */
-        log_line(LOG_INFO, "started", "instance=%s group=%s workers=%d http=%s operate=%s", s->instance_id, s->group,
-                 s->workers, s->http_listen, s->operate_listen);
+        log_line(LOG_INFO, "started", "instance=%s group=%s workers=%d http=%s operate=%s",
+                 s->instance_id, s->group, s->workers, s->http_listen, s->operate_listen);
         struct ingest *ingest = ingest_start(s, &st->changes, st->registry);
         health_go(HEALTH_ASSIGNMENT, st->owner);
         watch_inbound(st);

@@ -236,7 +236,7 @@ static void check_kafka(struct settings *s, struct config *c)
     if (s->event_max_bytes + MARGIN > message_max_bytes)
         config_fault(c, "event.max-bytes",
                      "and 64 KiB are %lld bytes, more than kafka.message.max.bytes, which is %lld",
-                     (long long)(s->event_max_bytes + MARGIN), (long long)message_max_bytes);
+                     (long long)s->event_max_bytes + MARGIN, (long long)message_max_bytes);
     check_times(s, c);
     if (!config_failed(c) && try_kafka(s, c, RD_KAFKA_CONSUMER))
         try_kafka(s, c, RD_KAFKA_PRODUCER);

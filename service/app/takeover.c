@@ -33,8 +33,10 @@ static bool fresh_owner(struct slot *slot, struct err *err)
     return true;
 }
 
-/* PostgreSQL is asked before Kafka: read the other way round, what a predecessor publishes in between looks like a gap. */
-static bool ask_postgres(struct worker *w, struct taking *t, size_t n, struct arena *a, struct err *err)
+/* PostgreSQL is asked before Kafka: read the other way round, what a predecessor publishes in
+ * between looks like a gap. */
+static bool ask_postgres(struct worker *w, struct taking *t, size_t n, struct arena *a,
+                         struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
         struct slot *slot = t[i].slot;
@@ -51,17 +53,19 @@ static bool ask_kafka(struct worker *w, struct taking *t, size_t n, struct err *
     for (size_t i = 0; i < n; i++)
         rd_kafka_topic_partition_list_add(parts, t[i].slot->topic, t[i].slot->partition);
     /* The broker answers once no open transaction holds offsets of these partitions. */
-    bool ok = consumer_committed(w->consumer, parts, w->settings->transaction_timeout_ms + SWEEP_MS, err);
+    bool ok =
+        consumer_committed(w->consumer, parts, w->settings->transaction_timeout_ms + SWEEP_MS, err);
     for (size_t i = 0; ok && i < n; i++) {
         t[i].published = parts->elems[i].offset < 0 ? -1 : parts->elems[i].offset;
-        ok = consumer_bounds(w->consumer, t[i].slot->topic, t[i].slot->partition, BOUNDS_MS, &t[i].low, &t[i].high,
-                             err);
+        ok = consumer_bounds(w->consumer, t[i].slot->topic, t[i].slot->partition, BOUNDS_MS,
+                             &t[i].low, &t[i].high, err);
     }
     rd_kafka_topic_partition_list_destroy(parts);
     return ok;
 }
 
-static enum metrics_found judge(struct worker *w, const struct taking *t, struct arena *a, char *why, size_t why_bytes)
+static enum metrics_found judge(struct worker *w, const struct taking *t, struct arena *a,
+                                char *why, size_t why_bytes)
 {
     struct verdict_range *ranges = arena_alloc(a, (t->pg.outbox_count + 1) * sizeof *ranges);
     for (size_t i = 0; i < t->pg.outbox_count; i++)
@@ -82,7 +86,8 @@ static enum metrics_found judge(struct worker *w, const struct taking *t, struct
     return verdict_of(&in, why, why_bytes);
 }
 
-/* --- acting ------------------------------------------------------------------------------------------ */
+/* --- acting
+ * ------------------------------------------------------------------------------------------ */
 
 static void run_from(struct worker *w, struct slot *slot, int64_t stored)
 {
@@ -100,8 +105,9 @@ static void note(struct worker *w, const struct taking *t, enum metrics_found fo
     metrics_offset(slot->topic_index, slot->partition, MARK_STORED, slot->stored);
     metrics_offset(slot->topic_index, slot->partition, MARK_PUBLISHED, slot->published);
     metrics_offset(slot->topic_index, slot->partition, MARK_HIGH, t->high);
-    log_line(LOG_INFO, "partition taken over", "topic=%s partition=%d found=%s stored=%" PRId64 " high=%" PRId64,
-             slot->topic, slot->partition, metrics_found_names[found], slot->stored, t->high);
+    log_line(LOG_INFO, "partition taken over",
+             "topic=%s partition=%d found=%s stored=%" PRId64 " high=%" PRId64, slot->topic,
+             slot->partition, metrics_found_names[found], slot->stored, t->high);
     (void)w;
 }
 
@@ -113,7 +119,8 @@ static bool act_ahead(struct worker *w, struct taking *t, struct err *err)
             continue; /* published, not yet removed */
         failpoint("before-left");
         if (!publish_left(w, t->slot->topic, t->slot->partition, row->to, row->messages, err))
-            return err_wrap(err, "publishing what was left of %s[%d]", t->slot->topic, t->slot->partition);
+            return err_wrap(err, "publishing what was left of %s[%d]", t->slot->topic,
+                            t->slot->partition);
     }
     run_from(w, t->slot, t->pg.stored);
     return true;
@@ -126,7 +133,8 @@ static bool first_offset(struct worker *w, const struct taking *t, int64_t *star
     const struct slot *slot = t->slot;
     if (t->published >= 0) {
         log_line(LOG_WARNING, "no row in source_offset: starting at the group's committed offset",
-                 "topic=%s partition=%d offset=%" PRId64, slot->topic, slot->partition, t->published);
+                 "topic=%s partition=%d offset=%" PRId64, slot->topic, slot->partition,
+                 t->published);
         *start = t->published;
         return true;
     }
@@ -151,10 +159,10 @@ static bool act_first(struct worker *w, struct taking *t, bool *again, struct er
     return true;
 }
 
-/* Believed only on a second look, with the row read again after the offset: a slow taker reads the two at different times,
- * and what was published between looks like a database from a backup. */
-static bool act_refused(struct worker *w, struct taking *t, struct arena *a, bool *again, const char *why,
-                        struct err *err)
+/* Believed only on a second look, with the row read again after the offset: a slow taker reads the
+ * two at different times, and what was published between looks like a database from a backup. */
+static bool act_refused(struct worker *w, struct taking *t, struct arena *a, bool *again,
+                        const char *why, struct err *err)
 {
     struct source_state before = t->pg;
     struct slot *slot = t->slot;
@@ -183,22 +191,25 @@ static bool decide(struct worker *w, struct taking *t, struct arena *a, struct e
     }
     if (t->found == FOUND_FORGOTTEN) {
         log_line(LOG_WARNING,
-                 "the group's offset was deleted or has expired; all was published, so it is committed again",
-                 "topic=%s partition=%d stored=%" PRId64, slot->topic, slot->partition, t->pg.stored);
+                 "the group's offset was deleted or has expired; all was published, so it is "
+                 "committed again",
+                 "topic=%s partition=%d stored=%" PRId64, slot->topic, slot->partition,
+                 t->pg.stored);
         t->commits = true;
         t->start = t->pg.stored;
     }
     return true;
 }
 
-/* A start is committed to Kafka before its row is there: so "a row, nothing committed" always means "forgotten". All
- * at once: a transaction of offsets alone takes a tenth of a second. */
+/* A start is committed to Kafka before its row is there: so "a row, nothing committed" always means
+ * "forgotten". All at once: a transaction of offsets alone takes a tenth of a second. */
 static bool commit_starts(struct worker *w, const struct taking *t, size_t n, struct err *err)
 {
     rd_kafka_topic_partition_list_t *starts = rd_kafka_topic_partition_list_new((int)n);
     for (size_t i = 0; i < n; i++)
         if (t[i].commits)
-            rd_kafka_topic_partition_list_add(starts, t[i].slot->topic, t[i].slot->partition)->offset = t[i].start;
+            rd_kafka_topic_partition_list_add(starts, t[i].slot->topic, t[i].slot->partition)
+                ->offset = t[i].start;
     bool ok = starts->cnt == 0 || publish_offsets(w, starts, err);
     rd_kafka_topic_partition_list_destroy(starts);
     return ok || err_wrap(err, "committing first offsets");
@@ -229,7 +240,8 @@ static bool act(struct worker *w, struct taking *t, struct arena *a, bool *again
 }
 
 /* One partition again from the beginning: its row appeared, or has moved, meanwhile. */
-static bool take_again(struct worker *w, struct taking *t, struct arena *a, bool *again, struct err *err)
+static bool take_again(struct worker *w, struct taking *t, struct arena *a, bool *again,
+                       struct err *err)
 {
     return ask_postgres(w, t, 1, a, err) && ask_kafka(w, t, 1, err) && decide(w, t, a, err) &&
            commit_starts(w, t, 1, err) && act(w, t, a, again, err);
@@ -242,8 +254,8 @@ static void say_refused(struct worker *w)
     text[0] = 0;
     for (int i = 0; i < w->slot_count && n < sizeof text; i++)
         if (w->slots[i].state == SLOT_REFUSED)
-            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s[%d]", n ? ", " : "", w->slots[i].topic,
-                                  w->slots[i].partition);
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s[%d]", n ? ", " : "",
+                                  w->slots[i].topic, w->slots[i].partition);
     if (n > 0)
         health_wait(HEALTH_PARTITIONS, w->number, text);
     else
@@ -258,8 +270,8 @@ void takeover_remind(struct worker *w)
         if (slot->state != SLOT_REFUSED || (slot->said && now - slot->said < REMIND_MS))
             continue;
         slot->said = now;
-        log_line(LOG_ERROR, "partition refused", "topic=%s partition=%d why=\"%s\"", slot->topic, slot->partition,
-                 slot->why);
+        log_line(LOG_ERROR, "partition refused", "topic=%s partition=%d why=\"%s\"", slot->topic,
+                 slot->partition, slot->why);
     }
 }
 
@@ -284,8 +296,8 @@ static bool take_all(struct worker *w, struct taking *t, size_t n, struct arena 
             return false;
         for (int k = 0; again; k++)
             if (k == AGAIN_MAX)
-                return err_set(err, ERR_RETRY, "%s[%d] moves while it is taken over", t[i].slot->topic,
-                               t[i].slot->partition);
+                return err_set(err, ERR_RETRY, "%s[%d] moves while it is taken over",
+                               t[i].slot->topic, t[i].slot->partition);
             else if (!take_again(w, &t[i], a, &again, err))
                 return false;
     }
@@ -302,7 +314,8 @@ bool takeover_all(struct worker *w, struct err *err)
     struct arena *a = arena_new(64 * 1024);
     struct taking *t = arena_zero(a, (size_t)w->slot_count * sizeof *t);
     uint64_t generation = w->generation;
-    bool ok = db_open(w->db, err) && store_prepare(w->store, err) && take_all(w, t, (size_t)w->slot_count, a, err);
+    bool ok = db_open(w->db, err) && store_prepare(w->store, err) &&
+              take_all(w, t, (size_t)w->slot_count, a, err);
     arena_free(a);
     if (w->generation != generation) /* a rebalance inside: the slots are others now */
         return err_set(err, ERR_RETRY, "a rebalance came during the takeover");

@@ -8,14 +8,22 @@
 
 enum { SILENT_MS = 4000 };
 
-static const char *const key_names[HEALTH_KEYS] = {"kafka", "postgres", "registry", "topics", "assignment", "partitions"};
+static const char *const key_names[HEALTH_KEYS] = {"kafka",  "postgres",   "registry",
+                                                   "topics", "assignment", "partitions"};
+
+/* A part outside, which has a metric too; false: the key is of something else. */
+static bool dependency_of(enum health_key key, enum metrics_dependency *d)
+{
+    *d = key == HEALTH_KAFKA      ? DEPENDENCY_KAFKA
+         : key == HEALTH_POSTGRES ? DEPENDENCY_POSTGRES
+                                  : DEPENDENCY_REGISTRY;
+    return key == HEALTH_KAFKA || key == HEALTH_POSTGRES || key == HEALTH_REGISTRY;
+}
 
 void worker_waits(struct worker *w, enum health_key key, const char *text)
 {
-    if (key == HEALTH_KAFKA || key == HEALTH_POSTGRES || key == HEALTH_REGISTRY) {
-        enum metrics_dependency d = key == HEALTH_KAFKA      ? DEPENDENCY_KAFKA
-                                    : key == HEALTH_POSTGRES ? DEPENDENCY_POSTGRES
-                                                             : DEPENDENCY_REGISTRY;
+    enum metrics_dependency d;
+    if (dependency_of(key, &d)) {
         metrics_retry(d);
         metrics_dependency(d, false);
     }
@@ -25,8 +33,12 @@ void worker_waits(struct worker *w, enum health_key key, const char *text)
 
 void worker_goes(struct worker *w, enum health_key key)
 {
-    if (health_go(key, w->number))
-        log_line(LOG_INFO, "going on", "after=%s", key_names[key]);
+    enum metrics_dependency d;
+    if (!health_go(key, w->number))
+        return;
+    if (dependency_of(key, &d))
+        metrics_dependency(d, true);
+    log_line(LOG_INFO, "going on", "after=%s", key_names[key]);
 }
 
 static void idle(struct worker *w)
@@ -41,7 +53,8 @@ static void idle(struct worker *w)
     w->idled = true;
     rd_kafka_message_t *m;
     while ((m = consumer_poll(w->consumer, 0, &err)))
-        rd_kafka_message_destroy(m); /* delivered before the pause: the seek in ingest.c fetches it again */
+        rd_kafka_message_destroy(
+            m); /* delivered before the pause: the seek in ingest.c fetches it again */
     if (err.kind == ERR_LOST)
         w->must_take_over = true;
     w->busy = was_busy;

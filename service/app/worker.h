@@ -1,7 +1,7 @@
 /* worker - one thread, one pipeline: what its parts (ingest, batch, takeover, publish) share.
  *
- * A worker has its own consumer, producer, connection and arena. Other threads see of it only metrics and health. Rebalance
- * callbacks run inside its polls, on its thread.
+ * A worker has its own consumer, producer, connection and arena. Other threads see of it only
+ * metrics and health. Rebalance callbacks run inside its polls, on its thread.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ enum slot_state {
     SLOT_REFUSED  /* left out of the assignment */
 };
 
-/* One partition that the group has given to this worker. Slots are ascending by (topic, partition). */
+/* One partition that the group has given to this worker. Slots are ascending by (topic, partition).
+ */
 struct slot {
     const char *topic; /* of the settings */
     int topic_index;   /* metrics_topic() */
@@ -31,11 +32,11 @@ struct slot {
     int64_t next;              /* expected offset of the next message: lower ones are repeats */
     int64_t cleaned;           /* outbox rows below are gone */
     int32_t held_schema;
-    int64_t held_until;        /* ticks: when to ask again */
-    bool held_unknown;         /* the registry said "unknown" of it, so the wait counts */
-    int64_t no_wait_until;     /* ticks: this partition has waited for an unknown schema already */
-    int64_t said;              /* ticks: when the refusal was last said */
-    char why[VERDICT_WHY];     /* of a refusal */
+    int64_t held_until;    /* ticks: when to ask again */
+    bool held_unknown;     /* the registry said "unknown" of it, so the wait counts */
+    int64_t no_wait_until; /* ticks: this partition has waited for an unknown schema already */
+    int64_t said;          /* ticks: when the refusal was last said */
+    char why[VERDICT_WHY]; /* of a refusal */
 };
 
 /* One message of a batch. */
@@ -73,16 +74,16 @@ struct worker {
     struct slot *slots;
     int slot_count;
     uint64_t generation; /* grows at each ASSIGN and REVOKE */
-    bool busy;           /* inside a call that may poll the consumer: a takeover must wait for the loop */
+    bool busy; /* inside a call that may poll the consumer: a takeover must wait for the loop */
     bool in_callback;
-    bool assigned;       /* since the last ASSIGN, nothing was revoked or lost */
-    bool must_take_over; /* the loop must (again) */
-    bool idled;          /* partitions were paused while waiting: seek and resume */
-    bool store_failed;   /* the last batch could not be stored: not well before one is */
+    bool assigned;        /* since the last ASSIGN, nothing was revoked or lost */
+    bool must_take_over;  /* the loop must (again) */
+    bool idled;           /* partitions were paused while waiting: seek and resume */
+    bool store_failed;    /* the last batch could not be stored: not well before one is */
     int64_t recovered_at; /* ticks: the last takeover since then */
     bool registry_waits;
-    int64_t lost_since;  /* ticks: out of the group since; 0: not */
-    int failures;        /* recoveries in a row, for the back-off */
+    int64_t lost_since; /* ticks: out of the group since; 0: not */
+    int failures;       /* recoveries in a row, for the back-off */
 
     struct batch batches[2]; /* one is stored while the other travels to Kafka */
     int current;
@@ -97,8 +98,9 @@ struct worker {
 void worker_waits(struct worker *w, enum health_key key, const char *text);
 void worker_goes(struct worker *w, enum health_key key);
 
-/* Keeps the membership while PostgreSQL or the broker is waited for: pauses all, polls, drops what comes (`idled`: a seek is
- * due). One that has been silent for seconds is said to be waited for, long before the wait is given up. */
+/* Keeps the membership while PostgreSQL or the broker is waited for: pauses all, polls, drops what
+ * comes (`idled`: a seek is due). One that has been silent for seconds is said to be waited for,
+ * long before the wait is given up. */
 void worker_idle_postgres(void *worker, int waited_ms);
 void worker_idle_kafka(void *worker, int waited_ms);
 

@@ -345,7 +345,8 @@ static void take_fallback(struct config *c, const struct config_value *v, void *
     if (usual.text)
         config_take(c->arena, &usual, target);
     else
-        memcpy((char *)target + v->setting->offset, &empty, sizeof empty);
+        memcpy((char *)target + v->setting->offset, &empty,
+               sizeof(const char *)); /* the pointer itself */
 }
 
 bool config_finish(struct config *c, void *target)

@@ -60,8 +60,8 @@ static void forget_held(struct consumer *c)
     c->held = NULL;
 }
 
-/* Resumes the partitions of `parts` that we have paused, and only those: resuming one that is not paused may read
- * again from an old position. */
+/* Resumes the partitions of `parts` that we have paused, and only those: resuming one that is not
+ * paused may read again from an old position. */
 static void resume(struct consumer *c, const rd_kafka_topic_partition_list_t *parts)
 {
     for (int i = c->paused->cnt - 1; i >= 0; i--) {
@@ -76,8 +76,8 @@ static void resume(struct consumer *c, const rd_kafka_topic_partition_list_t *pa
     }
 }
 
-/* ASSIGN is always answered with rd_kafka_assign(list), an empty list when all is refused: assign(NULL) here can leave
- * the consumer outside the group for ever. */
+/* ASSIGN is always answered with rd_kafka_assign(list), an empty list when all is refused:
+ * assign(NULL) here can leave the consumer outside the group for ever. */
 static void assign(struct consumer *c, rd_kafka_topic_partition_list_t *given)
 {
     forget_held(c);
@@ -108,8 +108,8 @@ static void revoke(struct consumer *c)
     forget_held(c);
 }
 
-static void rebalance_cb(rd_kafka_t *client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *parts,
-                         void *arg)
+static void rebalance_cb(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *parts, void *arg)
 {
     (void)client;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
@@ -133,7 +133,8 @@ static bool configure(rd_kafka_conf_t *conf, const struct consumer_options *o, s
 
 static bool subscribe(struct consumer *c, struct err *err)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)c->options.topic_count);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)c->options.topic_count);
     for (size_t i = 0; i < c->options.topic_count; i++)
         rd_kafka_topic_partition_list_add(list, c->options.topics[i], RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t code = rd_kafka_subscribe(c->client, list);
@@ -197,7 +198,8 @@ static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* an inbound topic that is not there yet is waited for */
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* an inbound topic that is not there yet is
+                                                     waited for */
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
         return;
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
@@ -207,7 +209,8 @@ static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err
         return;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         err_set(err, ERR_RETRY, "%s[%d]: no such offset any more: %s",
-                m->rkt ? rd_kafka_topic_name(m->rkt) : "?", (int)m->partition, rd_kafka_message_errstr(m));
+                m->rkt ? rd_kafka_topic_name(m->rkt) : "?", (int)m->partition,
+                rd_kafka_message_errstr(m));
         return;
     default:
         /* A topic or group right that is missing, or something new: the operator should see it. */
@@ -255,7 +258,8 @@ bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts, s
     if (parts->cnt == 0)
         return true;
     for (int i = 0; !seek_once(c, parts, err); i++)
-        if (i == SEEK_TRIES || stop_wait(SEEK_AGAIN_MS)) /* a partition just assigned has not started yet */
+        if (i == SEEK_TRIES ||
+            stop_wait(SEEK_AGAIN_MS)) /* a partition just assigned has not started yet */
             return false;
     resume(c, parts);
     return true;
@@ -278,7 +282,8 @@ void consumer_pause_all(struct consumer *c)
         consumer_pause(c, c->held->elems[i].topic, c->held->elems[i].partition);
 }
 
-bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *parts, int wait_ms, struct err *err)
+bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *parts, int wait_ms,
+                        struct err *err)
 {
     if (parts->cnt == 0)
         return true;
@@ -288,8 +293,9 @@ bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *par
     return code ? kafka_err(err, code, "committed offsets") : true;
 }
 
-/* Not rd_kafka_query_watermark_offsets(): librdkafka 2.0.2 forgets that call's timeout, and a broker that is silent holds
- * the thread for a minute and more. This one sends the same request and keeps it. */
+/* Not rd_kafka_query_watermark_offsets(): librdkafka 2.0.2 forgets that call's timeout, and a
+ * broker that is silent holds the thread for a minute and more. This one sends the same request and
+ * keeps it. */
 static bool bound(struct consumer *c, const char *topic, int partition, int64_t which, int wait_ms,
                   int64_t *offset, struct err *err)
 {
@@ -306,8 +312,7 @@ static bool bound(struct consumer *c, const char *topic, int partition, int64_t 
 bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms,
                      int64_t *low, int64_t *high, struct err *err)
 {
-    return (!low ||
-            bound(c, topic, partition, RD_KAFKA_OFFSET_BEGINNING, wait_ms, low, err)) &&
+    return (!low || bound(c, topic, partition, RD_KAFKA_OFFSET_BEGINNING, wait_ms, low, err)) &&
            bound(c, topic, partition, RD_KAFKA_OFFSET_END, wait_ms, high, err);
 }
 

@@ -1,8 +1,9 @@
-/* consumer - one member of the group: polls, answers rebalances, seeks. One thread; callbacks run inside
- * consumer_poll(), on that thread.
+/* consumer - one member of the group: polls, answers rebalances, seeks. One thread; callbacks run
+ * inside consumer_poll(), on that thread.
  *
- * The group metadata is taken in the assign callback, at every ASSIGN, and nowhere else; it is dropped at every REVOKE.
- * Whoever publishes uses the metadata under which its batch was polled (consumer_member()).
+ * The group metadata is taken in the assign callback, at every ASSIGN, and nowhere else; it is
+ * dropped at every REVOKE. Whoever publishes uses the metadata under which its batch was polled
+ * (consumer_member()).
  */
 #pragma once
 
@@ -23,8 +24,9 @@ struct consumer_options {
     const char *group, *client_id;
     const char *const *topics;
     size_t topic_count;
-    /* ASSIGN: gives each element its start offset and leaves out those that are refused; false: it could not find out, then the
-     * whole list is assigned and paused, and the caller takes over from its loop. */
+    /* ASSIGN: gives each element its start offset and leaves out those that are refused; false: it
+     * could not find out, then the whole list is assigned and paused, and the caller takes over
+     * from its loop. */
     bool (*assigned)(void *arg, rd_kafka_topic_partition_list_t *parts);
     /* REVOKE: nothing of this assignment may be published or stored any more. */
     void (*revoked)(void *arg);
@@ -36,28 +38,30 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
 /* Leaves the group; callbacks may run. NULL is allowed. */
 void consumer_free(struct consumer *c);
 
-/* A message, NULL if none came in wait_ms. Errors of the library are told by err->kind: ERR_NONE none, ERR_RETRY
- * a fetch position that is no longer there (take over again). The caller destroys the message. */
+/* A message, NULL if none came in wait_ms. Errors of the library are told by err->kind: ERR_NONE
+ * none, ERR_RETRY a fetch position that is no longer there (take over again). The caller destroys
+ * the message. */
 rd_kafka_message_t *consumer_poll(struct consumer *c, int wait_ms, struct err *err);
 
 /* Metadata of the present assignment; NULL while there is none. Borrowed: keep it to keep it. */
 struct consumer_member *consumer_member(const struct consumer *c);
 
 /* To explicit offsets in partitions that are held; resumes those that were paused. */
-bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts, struct err *err) MUST_CHECK;
+bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts,
+                   struct err *err) MUST_CHECK;
 
 /* Pause what is named. librdkafka drops what it has prefetched of it. */
 void consumer_pause(struct consumer *c, const char *topic, int partition);
 void consumer_pause_all(struct consumer *c);
 
-/* The group's committed offsets, waiting for open transactions (read_committed): each element gets its offset, or
- * RD_KAFKA_OFFSET_INVALID for none. An answer only if true. */
+/* The group's committed offsets, waiting for open transactions (read_committed): each element gets
+ * its offset, or RD_KAFKA_OFFSET_INVALID for none. An answer only if true. */
 bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *parts, int wait_ms,
                         struct err *err) MUST_CHECK;
 
 /* Low and high watermark, from the broker, each within wait_ms. low NULL: not wanted. */
-bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms, int64_t *low,
-                     int64_t *high, struct err *err) MUST_CHECK;
+bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms,
+                     int64_t *low, int64_t *high, struct err *err) MUST_CHECK;
 
 /* The cluster's id, NULL while no broker has told it. Valid as long as the consumer. */
 const char *consumer_cluster(struct consumer *c, int wait_ms);

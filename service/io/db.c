@@ -507,9 +507,9 @@ void db_rollback(struct db *db)
     struct err err;
     if (!db->conn)
         return;
-    if (!db_is_open(db) || PQpipelineStatus(db->conn) != PQ_PIPELINE_OFF ||
-        PQtransactionStatus(db->conn) == PQTRANS_ACTIVE)
-        db_close(db);
-    else if (PQtransactionStatus(db->conn) != PQTRANS_IDLE && !db_run(db, "ROLLBACK", &err))
+    bool usable = db_is_open(db) && PQpipelineStatus(db->conn) == PQ_PIPELINE_OFF &&
+                  PQtransactionStatus(db->conn) != PQTRANS_ACTIVE;
+    bool idle = usable && PQtransactionStatus(db->conn) == PQTRANS_IDLE;
+    if (!usable || (!idle && !db_run(db, "ROLLBACK", &err)))
         db_close(db);
 }

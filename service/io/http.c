@@ -15,9 +15,9 @@
 #include "io/http_pool.h"
 
 enum {
-    HTTP_MEMORY = 64 * 1024,  /* of a connection: its request's head, and what is being sent */
-    HTTP_BACKLOG = 1024,      /* connections that the system keeps until we take them */
-    HTTP_DRAIN_MS = 1000,     /* at the end, for answers on their way */
+    HTTP_MEMORY = 64 * 1024, /* of a connection: its request's head, and what is being sent */
+    HTTP_BACKLOG = 1024,     /* connections that the system keeps until we take them */
+    HTTP_DRAIN_MS = 1000,    /* at the end, for answers on their way */
     HTTP_ARENA_BLOCK = 4096
 };
 
@@ -25,17 +25,19 @@ struct http {
     struct http_options options;
     struct MHD_Daemon *daemon;
     struct http_pool *pool; /* NULL: now() answers everything */
-    pthread_mutex_t lock; /* guards the two below */
+    pthread_mutex_t lock;   /* guards the two below */
     pthread_cond_t drained;
     int unanswered; /* requests that were seen and whose answers are not sent */
     bool stopping;
 };
 
-/* One request on its way. The connection holds a reference, and so do the queue and whoever works on it. */
+/* One request on its way. The connection holds a reference, and so do the queue and whoever works
+ * on it. */
 struct exchange {
     struct http_job job;
     struct http *http;
-    struct MHD_Connection *connection; /* only touched by its own thread, or while suspended by who has claimed */
+    struct MHD_Connection
+        *connection; /* only touched by its own thread, or while suspended by who has claimed */
     struct http_request request;
     struct http_response response;
     struct timespec began;
@@ -182,10 +184,11 @@ static void drop(void *app, struct http_job *job)
 
 /* libmicrohttpd's side. */
 
-/* Called when the request line is there, before libmicrohttpd has changed it: the one moment at which the target
- * can be read as it was sent. Its text lies in the connection's own memory, and libmicrohttpd would now cut the query
- * into parameters at 64 bytes each, so that a long one ends as its own 431. We read the query ourselves: ending the
- * text behind the '?' leaves it nothing to cut. */
+/* Called when the request line is there, before libmicrohttpd has changed it: the one moment at
+ * which the target can be read as it was sent. Its text lies in the connection's own memory, and
+ * libmicrohttpd would now cut the query into parameters at 64 bytes each, so that a long one ends
+ * as its own 431. We read the query ourselves: ending the text behind the '?' leaves it nothing to
+ * cut. */
 static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
     struct http *http = cls;
@@ -207,8 +210,8 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     return x;
 }
 
-static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
-                                  const char *value, size_t value_size)
+static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char *name,
+                                  size_t name_size, const char *value, size_t value_size)
 {
     (void)kind;
     struct http_request *r = cls;
@@ -243,7 +246,8 @@ static void see_request(struct exchange *x, const char *method, const char *vers
     pthread_mutex_unlock(&http->lock);
 }
 
-/* True: the response is ready. False: the pool has the request now, and the connection is suspended. */
+/* True: the response is ready. False: the pool has the request now, and the connection is
+ * suspended. */
 static bool take_request(struct exchange *x)
 {
     struct http *http = x->http;
@@ -269,9 +273,9 @@ static bool take_request(struct exchange *x)
     return true;
 }
 
-/* Called with the request's head, once more when the request is complete, and again when a suspended connection was
- * resumed. What is answered at the first call ends the connection: so are refused requests, and those with a
- * body, since bodies are not read. */
+/* Called with the request's head, once more when the request is complete, and again when a
+ * suspended connection was resumed. What is answered at the first call ends the connection: so are
+ * refused requests, and those with a body, since bodies are not read. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **state)
@@ -317,24 +321,27 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
         exchange_free(x);
 }
 
-__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format,
+                                                         va_list args)
 {
     char text[512];
     vsnprintf(text, sizeof text, format, args);
     log_line(LOG_DEBUG, "libmicrohttpd", "server=%s text=\"%s\"", (const char *)cls, text);
 }
 
-/* Not strict in libmicrohttpd's sense: strict, 0.9.75 closes on a blank in the target without an answer, and checks
- * no more than the guard does. */
+/* Not strict in libmicrohttpd's sense: strict, 0.9.75 closes on a blank in the target without an
+ * answer, and checks no more than the guard does. */
 static struct MHD_Daemon *start_daemon(struct http *http, int socket)
 {
     const struct http_options *o = &http->options;
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-        http, MHD_OPTION_EXTERNAL_LOGGER, on_log, (void *)o->name, MHD_OPTION_LISTEN_SOCKET, socket,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(o->loops > 1 ? o->loops : 0), MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->idle_ms + 999) / 1000),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, (void *)o->name,
+        MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)(o->loops > 1 ? o->loops : 0), MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)((o->idle_ms + 999) / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
 }
 
@@ -387,7 +394,8 @@ struct http *http_start(const struct http_options *options, struct err *err)
         if (http->daemon)
             return http;
         err_set(err, ERR_FATAL,
-                "%s %s: the HTTP server does not start: look at the limits of open files and processes (ulimit -a)",
+                "%s %s: the HTTP server does not start: look at the limits of open files and "
+                "processes (ulimit -a)",
                 options->setting, options->listen);
         if (http->pool)
             http_pool_stop(http->pool);

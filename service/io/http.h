@@ -1,12 +1,13 @@
 /* http - an HTTP/1.1 server on libmicrohttpd, with limits on everything.
  *
- * A request is first shown to now(), on a thread of the server, which must not wait: it routes, checks, and answers
- * what needs no database. What it leaves goes through a bounded queue to work(), on one of K threads that each have a
- * context of their own (a database connection). A full queue answers 503 by itself. Every request has a
- * deadline; work() past it goes on, but its answer is thrown away.
- * Behind libmicrohttpd's parser stands a guard against what would let a proxy and us see two different requests.
- * What the parser itself refuses (a broken line, headers of more than 64 KiB: 431, a target of more: 414) it
- * answers in its own words; all other refusals are worded by refuse().
+ * A request is first shown to now(), on a thread of the server, which must not wait: it routes,
+ * checks, and answers what needs no database. What it leaves goes through a bounded queue to
+ * work(), on one of K threads that each have a context of their own (a database connection). A full
+ * queue answers 503 by itself. Every request has a deadline; work() past it goes on, but its answer
+ * is thrown away. Behind libmicrohttpd's parser stands a guard against what would let a proxy and
+ * us see two different requests. What the parser itself refuses (a broken line, headers of more
+ * than 64 KiB: 431, a target of more: 414) it answers in its own words; all other refusals are
+ * worded by refuse().
  */
 #pragma once
 
@@ -24,7 +25,8 @@ struct http_field {
     struct text name, value;
 };
 
-/* Lives until it is answered and work() has returned; so do its texts and what is taken from its arena. */
+/* Lives until it is answered and work() has returned; so do its texts and what is taken from its
+ * arena. */
 struct http_request {
     struct text method; /* as sent */
     struct text path;   /* as sent, with its escapes; only characters that a URI may hold */
@@ -39,7 +41,8 @@ struct http_request {
 /* A header's value; absent if there is none. Names in any case. */
 struct text http_header(const struct http_request *request, const char *name);
 
-/* True when work() may stop: the deadline has passed or the server ends, somebody else has answered. */
+/* True when work() may stop: the deadline has passed or the server ends, somebody else has
+ * answered. */
 bool http_unwanted(const struct http_request *request);
 
 struct http_response {
@@ -59,21 +62,26 @@ struct http_options {
     int loops;           /* threads that speak HTTP */
     int workers;         /* threads that run work(); 0: now() answers everything */
     int connections_max, queue_max;
-    int idle_ms;    /* a connection on which nothing moves for so long is closed */
-    int request_ms; /* deadline of work(), from the moment that the request was complete */
+    int idle_ms;       /* a connection on which nothing moves for so long is closed */
+    int request_ms;    /* deadline of work(), from the moment that the request was complete */
     size_t target_max; /* bytes; a longer one is 414 */
     void *app;
-    bool (*now)(void *app, struct http_request *request, struct http_response *response); /* false: work() */
-    void (*work)(void *app, void *context, struct http_request *request, struct http_response *response);
+    bool (*now)(void *app, struct http_request *request,
+                struct http_response *response); /* false: work() */
+    void (*work)(void *app, void *context, struct http_request *request,
+                 struct http_response *response);
     void *(*context_new)(void *app, int worker); /* both on the worker's thread; may be NULL */
     void (*context_free)(void *app, void *context);
-    void (*refuse)(void *app, int status, const char *message, struct http_response *response); /* any thread */
-    void (*observe)(void *app, const struct http_request *request, int status, double seconds); /* may be NULL */
+    void (*refuse)(void *app, int status, const char *message,
+                   struct http_response *response); /* any thread */
+    void (*observe)(void *app, const struct http_request *request, int status,
+                    double seconds); /* may be NULL */
 };
 
-/* Copies the options, not what they point to. ERR_FATAL: the text names setting, address and remedy. */
+/* Copies the options, not what they point to. ERR_FATAL: the text names setting, address and
+ * remedy. */
 struct http *http_start(const struct http_options *options, struct err *err);
 
-/* Accepts no more, refuses what waits (503), lets work() that runs come to its end, sends the answers (for at most a
- * second), closes the connections. */
+/* Accepts no more, refuses what waits (503), lets work() that runs come to its end, sends the
+ * answers (for at most a second), closes the connections. */
 void http_stop(struct http *http);

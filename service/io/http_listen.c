@@ -40,12 +40,14 @@ static int listen_at(const struct addrinfo *a, int backlog)
 
 static bool refused(const char *setting, const char *address, int error, struct err *err)
 {
-    const char *remedy = error == EADDRINUSE
-                             ? "another process listens there: end it, or choose another port with this setting"
-                         : error == EADDRNOTAVAIL ? "this machine has no such address: choose one of its own"
-                         : error == EACCES ? "ports below 1024 need a privilege: choose a higher one"
-                                           : "choose another address with this setting";
-    return err_set(err, ERR_FATAL, "%s: cannot listen on %s: %s; %s", setting, address, strerror(error), remedy);
+    const char *remedy =
+        error == EADDRINUSE
+            ? "another process listens there: end it, or choose another port with this setting"
+        : error == EADDRNOTAVAIL ? "this machine has no such address: choose one of its own"
+        : error == EACCES        ? "ports below 1024 need a privilege: choose a higher one"
+                                 : "choose another address with this setting";
+    return err_set(err, ERR_FATAL, "%s: cannot listen on %s: %s; %s", setting, address,
+                   strerror(error), remedy);
 }
 
 /* The first address of that family that can be had. False: *error says why not. */
@@ -69,11 +71,13 @@ bool http_listen(const char *setting, const char *address, int backlog, int *out
     struct addrinfo *found = NULL;
     int rc = find(address, AF_UNSPEC, &found), error = EADDRNOTAVAIL;
     if (rc != 0)
-        return err_set(err, ERR_FATAL,
-                       "%s: \"%s\" is no address to listen on (%s); write host:port, [::1]:port for IPv6", setting,
-                       address, gai_strerror(rc));
+        return err_set(
+            err, ERR_FATAL,
+            "%s: \"%s\" is no address to listen on (%s); write host:port, [::1]:port for IPv6",
+            setting, address, gai_strerror(rc));
     freeaddrinfo(found);
-    /* An IPv6 socket for every address serves IPv4 too; a name like localhost means IPv4 to most clients. */
+    /* An IPv6 socket for every address serves IPv4 too; a name like localhost means IPv4 to most
+     * clients. */
     bool every = address[0] == '*' || address[0] == ':';
     return listen_family(address, every ? AF_INET6 : AF_INET, backlog, out, &error) ||
            listen_family(address, every ? AF_INET : AF_INET6, backlog, out, &error) ||
@@ -88,9 +92,11 @@ bool http_listen_is_loopback(const char *listen)
     bool loopback = true;
     for (const struct addrinfo *a = found; a; a = a->ai_next) {
         if (a->ai_family == AF_INET6)
-            loopback = loopback && IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)a->ai_addr)->sin6_addr);
+            loopback =
+                loopback && IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)a->ai_addr)->sin6_addr);
         else
-            loopback = loopback && ntohl(((struct sockaddr_in *)a->ai_addr)->sin_addr.s_addr) >> 24 == 127;
+            loopback =
+                loopback && ntohl(((struct sockaddr_in *)a->ai_addr)->sin_addr.s_addr) >> 24 == 127;
     }
     freeaddrinfo(found);
     return loopback;

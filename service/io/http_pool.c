@@ -18,8 +18,9 @@ struct http_pool {
     pthread_mutex_t lock; /* guards all below; never held while a callback runs */
     pthread_cond_t work, clock;
     struct http_jobs queue; /* waiting for a thread */
-    struct http_jobs open;  /* queued or running, by deadline: all have the same span, so by arrival */
-    int places;             /* reserved and not yet taken out of the queue */
+    struct http_jobs
+        open;   /* queued or running, by deadline: all have the same span, so by arrival */
+    int places; /* reserved and not yet taken out of the queue */
     bool stopping, clock_stopping;
     pthread_t threads[POOL_THREADS_MAX], clock_thread;
     int started;
@@ -93,7 +94,8 @@ static void close_job(struct http_pool *pool, struct http_job *job)
     job->open = false;
 }
 
-/* Ends when the pool stops and nobody can push any more: a place that is reserved will be filled. */
+/* Ends when the pool stops and nobody can push any more: a place that is reserved will be filled.
+ */
 static struct http_job *next_job(struct http_pool *pool, bool *stopping)
 {
     pthread_mutex_lock(&pool->lock);
@@ -144,7 +146,8 @@ static void sleep_until_next(struct http_pool *pool)
         pthread_cond_wait(&pool->clock, &pool->lock);
         return;
     }
-    struct timespec until = {.tv_sec = oldest->deadline / 1000, .tv_nsec = oldest->deadline % 1000 * 1000000};
+    struct timespec until = {.tv_sec = oldest->deadline / 1000,
+                             .tv_nsec = oldest->deadline % 1000 * 1000000};
     pthread_cond_timedwait(&pool->clock, &pool->lock, &until);
 }
 
@@ -209,7 +212,8 @@ struct http_pool *http_pool_new(const struct http_pool_options *options, struct 
     pthread_condattr_destroy(&monotonic);
     if (start_threads(pool))
         return pool;
-    err_set(err, ERR_FATAL, "cannot start a thread for %s: raise the limit of processes (ulimit -u)",
+    err_set(err, ERR_FATAL,
+            "cannot start a thread for %s: raise the limit of processes (ulimit -u)",
             options->name);
     http_pool_stop(pool);
     http_pool_free(pool);

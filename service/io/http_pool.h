@@ -1,9 +1,9 @@
 /* http_pool - a bounded queue, the threads that empty it, and a deadline for every job in it.
  *
- * Whoever first claims a job answers it: the thread that ran it, or the clock when the deadline passes. A job that
- * nobody waits for any more goes on until its own limits end it; it is never interrupted, since the only thing
- * that it could hang on is a database that does not answer, and that would not answer a cancel either.
- * Any thread may call, but new and stop.
+ * Whoever first claims a job answers it: the thread that ran it, or the clock when the deadline
+ * passes. A job that nobody waits for any more goes on until its own limits end it; it is never
+ * interrupted, since the only thing that it could hang on is a database that does not answer, and
+ * that would not answer a cancel either. Any thread may call, but new and stop.
  */
 #pragma once
 
@@ -34,19 +34,20 @@ struct http_pool_options {
     void *(*context_new)(void *app, int thread); /* on the thread itself; both may be NULL */
     void (*context_free)(void *app, void *context);
     void (*run)(void *app, void *context, struct http_job *job); /* claims when it is done */
-    void (*expire)(void *app, struct http_job *job, enum http_pool_end end); /* claims, then answers */
+    void (*expire)(void *app, struct http_job *job,
+                   enum http_pool_end end);        /* claims, then answers */
     void (*drop)(void *app, struct http_job *job); /* the last reference is gone */
 };
 
 struct http_pool *http_pool_new(const struct http_pool_options *options, struct err *err);
 
-/* Takes no more jobs, expires those that wait, lets those that run come to their end, joins the threads. The pool
- * still answers (false) to http_pool_reserve() until it is freed. */
+/* Takes no more jobs, expires those that wait, lets those that run come to their end, joins the
+ * threads. The pool still answers (false) to http_pool_reserve() until it is freed. */
 void http_pool_stop(struct http_pool *pool);
 void http_pool_free(struct http_pool *pool);
 
-/* First a place, then the job: between the two the caller makes ready what a quick thread may need. False: full,
- * or stopping. */
+/* First a place, then the job: between the two the caller makes ready what a quick thread may need.
+ * False: full, or stopping. */
 bool http_pool_reserve(struct http_pool *pool) MUST_CHECK;
 void http_pool_push(struct http_pool *pool, struct http_job *job); /* takes a reference */
 

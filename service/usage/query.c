@@ -3,14 +3,14 @@
 #include "base/instant.h"
 #include "usage/id.h"
 
-enum operator { OP_EQ, OP_GT, OP_GTE, OP_LT, OP_LTE, OP_OTHER };
+enum operator{ OP_EQ, OP_GT, OP_GTE, OP_LT, OP_LTE, OP_OTHER };
 
 /* One "name operator values" between two '&'. */
 struct condition {
     struct text name; /* decoded, without the operator */
     enum operator op;
-    bool plain;       /* a simple "name=": it may be offset, limit, ... */
-    struct text raw;  /* behind the operator, undecoded */
+    bool plain;      /* a simple "name=": it may be offset, limit, ... */
+    struct text raw; /* behind the operator, undecoded */
 };
 
 static bool bad(struct err *err, int status, struct text name, const char *what)
@@ -24,7 +24,8 @@ static bool bad(struct err *err, int status, struct text name, const char *what)
 static bool bad_value(struct err *err, struct text name, struct text value, const char *what)
 {
     char quoted_name[TEXT_QUOTED], quoted[TEXT_QUOTED];
-    err_set(err, ERR_DATA, "%s: \"%s\" %s", text_quote(name, quoted_name), text_quote(value, quoted), what);
+    err_set(err, ERR_DATA, "%s: \"%s\" %s", text_quote(name, quoted_name),
+            text_quote(value, quoted), what);
     err->code = 400;
     return false;
 }
@@ -71,8 +72,8 @@ bool query_decode(struct text raw, bool plus_is_blank, struct arena *a, struct t
     return true;
 }
 
-/* Up to the first raw `separator`; the rest behind it. Splitting comes before decoding, so that %2C is a comma of
- * a value and ',' is "or". */
+/* Up to the first raw `separator`; the rest behind it. Splitting comes before decoding, so that %2C
+ * is a comma of a value and ',' is "or". */
 static struct text cut(struct text *rest, char separator)
 {
     const char *at = rest->n > 0 ? memchr(rest->p, separator, rest->n) : NULL;
@@ -87,8 +88,8 @@ static struct text cut(struct text *rest, char separator)
     return piece;
 }
 
-/* The operator that is written with signs; they may be encoded, each by itself. A raw '=' is followed by a
- * second one only if that is raw too: "usageType=%3Dx" asks for "=x". */
+/* The operator that is written with signs; they may be encoded, each by itself. A raw '=' is
+ * followed by a second one only if that is raw too: "usageType=%3Dx" asks for "=x". */
 static enum operator literal_operator(struct text *rest, bool *plain)
 {
     bool raw = rest->n > 0 && *rest->p == '=';
@@ -112,8 +113,8 @@ static enum operator literal_operator(struct text *rest, bool *plain)
 
 static bool is_name_char(int c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
-           c == '-' || c == '@';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-' || c == '@';
 }
 
 /* "usageDate.gte" is usageDate and an operator. */
@@ -122,8 +123,9 @@ static void suffix_operator(struct condition *c)
     static const struct {
         struct text suffix;
         enum operator op;
-    } known[] = {{TEXT(".gt"), OP_GT},   {TEXT(".gte"), OP_GTE}, {TEXT(".lt"), OP_LT},       {TEXT(".lte"), OP_LTE},
-                 {TEXT(".eq"), OP_EQ},   {TEXT(".ne"), OP_OTHER}, {TEXT(".regex"), OP_OTHER}};
+    } known[] = {{TEXT(".gt"), OP_GT},      {TEXT(".gte"), OP_GTE}, {TEXT(".lt"), OP_LT},
+                 {TEXT(".lte"), OP_LTE},    {TEXT(".eq"), OP_EQ},   {TEXT(".ne"), OP_OTHER},
+                 {TEXT(".regex"), OP_OTHER}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         struct text s = known[i].suffix;
         if (c->name.n <= s.n || memcmp(c->name.p + c->name.n - s.n, s.p, s.n) != 0)
@@ -135,7 +137,8 @@ static void suffix_operator(struct condition *c)
     }
 }
 
-static bool read_condition(struct text piece, struct arena *a, struct condition *out, struct err *err)
+static bool read_condition(struct text piece, struct arena *a, struct condition *out,
+                           struct err *err)
 {
     struct text rest = piece;
     char *name = arena_alloc(a, piece.n + 1);
@@ -156,7 +159,8 @@ static bool read_condition(struct text piece, struct arena *a, struct condition 
     struct text signs = rest;
     int c = next_char(&signs);
     if (n == 0 || c == -1)
-        return bad_value(err, TEXT("query"), piece, n == 0 ? "begins with no attribute" : "has no value");
+        return bad_value(err, TEXT("query"), piece,
+                         n == 0 ? "begins with no attribute" : "has no value");
     if (c <= 0 || !strchr("=<>*!~", c))
         return bad_value(err, TEXT("query"), piece, "names no attribute that can be filtered by");
     out->op = literal_operator(&rest, &out->plain);
@@ -180,7 +184,8 @@ static void add(struct query_values *v, const void *item, size_t size, struct ar
     v->values.count++;
 }
 
-static bool add_id(struct query *q, struct text name, struct text value, struct arena *a, struct err *err)
+static bool add_id(struct query *q, struct text name, struct text value, struct arena *a,
+                   struct err *err)
 {
     (void)name;
     (void)err;
@@ -190,15 +195,18 @@ static bool add_id(struct query *q, struct text name, struct text value, struct 
     return true;
 }
 
-static bool add_status(struct query *q, struct text name, struct text value, struct arena *a, struct err *err)
+static bool add_status(struct query *q, struct text name, struct text value, struct arena *a,
+                       struct err *err)
 {
     if (usage_status_of(value) == STATUS_COUNT)
-        return bad_value(err, name, value, "is none of received, rejected, recycled, guided, rated, rerated, billed");
+        return bad_value(err, name, value,
+                         "is none of received, rejected, recycled, guided, rated, rerated, billed");
     add(&q->statuses, &value, sizeof value, a);
     return true;
 }
 
-static bool add_type(struct query *q, struct text name, struct text value, struct arena *a, struct err *err)
+static bool add_type(struct query *q, struct text name, struct text value, struct arena *a,
+                     struct err *err)
 {
     (void)name;
     (void)err;
@@ -206,7 +214,8 @@ static bool add_type(struct query *q, struct text name, struct text value, struc
     return true;
 }
 
-static bool add_party(struct query *q, struct text name, struct text value, struct arena *a, struct err *err)
+static bool add_party(struct query *q, struct text name, struct text value, struct arena *a,
+                      struct err *err)
 {
     (void)name;
     (void)err;
@@ -235,8 +244,8 @@ static struct text mend_offset(struct text t, struct arena *a)
     return (struct text){mended, t.n};
 }
 
-static bool read_date(struct text name, struct text value, struct arena *a, int64_t *ms, bool *between,
-                      struct err *err)
+static bool read_date(struct text name, struct text value, struct arena *a, int64_t *ms,
+                      bool *between, struct err *err)
 {
     struct text mended = mend_offset(value, a);
     if (!instant_parse(mended, ms))
@@ -245,7 +254,8 @@ static bool read_date(struct text name, struct text value, struct arena *a, int6
     return true;
 }
 
-static bool add_date(struct query *q, struct text name, struct text value, struct arena *a, struct err *err)
+static bool add_date(struct query *q, struct text name, struct text value, struct arena *a,
+                     struct err *err)
 {
     int64_t ms;
     bool between;
@@ -256,8 +266,8 @@ static bool add_date(struct query *q, struct text name, struct text value, struc
     return true;
 }
 
-/* Stored dates are whole milliseconds, a literal may lie between two: with m its millisecond, "> literal" is ">= m + 1"
- * either way, and ">= literal" is ">= m + 1" only if it lies behind m. */
+/* Stored dates are whole milliseconds, a literal may lie between two: with m its millisecond, ">
+ * literal" is ">= m + 1" either way, and ">= literal" is ">= m + 1" only if it lies behind m. */
 static bool narrow(struct query *q, const struct condition *c, struct arena *a, struct err *err)
 {
     bool lower = c->op == OP_GT || c->op == OP_GTE;
@@ -273,7 +283,8 @@ static bool narrow(struct query *q, const struct condition *c, struct arena *a, 
             return false;
         bool next = c->op == OP_GT || c->op == OP_LTE || between;
         int64_t edge = ms + next;
-        if (lower ? edge < bound : edge > bound) /* any of the values may match: the widest counts */
+        if (lower ? edge < bound
+                  : edge > bound) /* any of the values may match: the widest counts */
             bound = edge;
     } while (rest.p);
     if (lower && bound > q->from)
@@ -283,10 +294,11 @@ static bool narrow(struct query *q, const struct condition *c, struct arena *a, 
     return true;
 }
 
-typedef bool add_value(struct query *q, struct text name, struct text value, struct arena *a, struct err *err);
+typedef bool add_value(struct query *q, struct text name, struct text value, struct arena *a,
+                       struct err *err);
 
-static bool add_values(struct query *q, const struct condition *c, struct query_values *into, add_value *add_one,
-                       struct arena *a, struct err *err)
+static bool add_values(struct query *q, const struct condition *c, struct query_values *into,
+                       add_value *add_one, struct arena *a, struct err *err)
 {
     into->given = true;
     struct text rest = c->raw;
@@ -302,7 +314,8 @@ static bool add_values(struct query *q, const struct condition *c, struct query_
     return true;
 }
 
-static bool read_filter(struct query *q, const struct condition *c, struct arena *a, struct err *err)
+static bool read_filter(struct query *q, const struct condition *c, struct arena *a,
+                        struct err *err)
 {
     const struct {
         const char *name;
@@ -344,21 +357,25 @@ static bool read_number(const struct condition *c, struct arena *a, int64_t *out
 }
 
 /* Given twice, the choices add up. Empty is as if absent. */
-static bool read_fields(const struct condition *c, struct arena *a, struct render_fields *out, struct err *err)
+static bool read_fields(const struct condition *c, struct arena *a, struct render_fields *out,
+                        struct err *err)
 {
     struct text names;
     if (!query_decode(c->raw, true, a, &names))
         return bad(err, 400, c->name, "broken percent escape");
     if (names.n == 0)
         return true;
-    out->names = out->all ? names : text_of(arena_printf(a, "%.*s,%.*s", TEXT_ARGS(out->names), TEXT_ARGS(names)));
+    out->names =
+        out->all ? names
+                 : text_of(arena_printf(a, "%.*s,%.*s", TEXT_ARGS(out->names), TEXT_ARGS(names)));
     out->all = false;
     return true;
 }
 
 /* What may stand anywhere in the query and filters nothing. *mine: c was one of these. */
-static bool read_control(struct query *q, const struct condition *c, const struct query_limits *limits, bool *seen,
-                         struct arena *a, bool *mine, struct err *err)
+static bool read_control(struct query *q, const struct condition *c,
+                         const struct query_limits *limits, bool *seen, struct arena *a, bool *mine,
+                         struct err *err)
 {
     *mine = true;
     bool offset = text_is(c->name, "offset"), limit = text_is(c->name, "limit");
@@ -382,12 +399,16 @@ static bool read_control(struct query *q, const struct condition *c, const struc
     return true;
 }
 
-bool query_parse(struct text raw, const struct query_limits *limits, struct arena *a, struct query *out,
-                 struct err *err)
+bool query_parse(struct text raw, const struct query_limits *limits, struct arena *a,
+                 struct query *out, struct err *err)
 {
-    *out = (struct query){.limit = limits->limit_default, .fields = {.all = true}, .from = INT64_MIN, .to = INT64_MAX};
+    *out = (struct query){.limit = limits->limit_default,
+                          .fields = {.all = true},
+                          .from = INT64_MIN,
+                          .to = INT64_MAX};
     if (raw.n > 0 && memchr(raw.p, ';', raw.n))
-        return bad(err, 400, TEXT("query"), "';' between conditions is not supported; write %3B for one in a value");
+        return bad(err, 400, TEXT("query"),
+                   "';' between conditions is not supported; write %3B for one in a value");
     bool seen[2] = {false, false};
     while (raw.p) {
         struct text piece = cut(&raw, '&');
@@ -395,7 +416,8 @@ bool query_parse(struct text raw, const struct query_limits *limits, struct aren
             continue;
         struct condition c;
         bool mine;
-        if (!read_condition(piece, a, &c, err) || !read_control(out, &c, limits, seen, a, &mine, err))
+        if (!read_condition(piece, a, &c, err) ||
+            !read_control(out, &c, limits, seen, a, &mine, err))
             return false;
         if (!mine && !read_filter(out, &c, a, err))
             return false;
@@ -403,7 +425,8 @@ bool query_parse(struct text raw, const struct query_limits *limits, struct aren
     return true;
 }
 
-bool query_parse_fields(struct text raw, struct arena *a, struct render_fields *out, struct err *err)
+bool query_parse_fields(struct text raw, struct arena *a, struct render_fields *out,
+                        struct err *err)
 {
     *out = (struct render_fields){.all = true};
     while (raw.p) {
@@ -425,7 +448,8 @@ void query_without_offset(struct text raw, struct arena *a, struct buf *out)
 {
     while (raw.p) {
         struct text piece = cut(&raw, '&'), rest = piece, name;
-        if (piece.n == 0 || (query_decode(cut(&rest, '='), true, a, &name) && text_is(name, "offset")))
+        if (piece.n == 0 ||
+            (query_decode(cut(&rest, '='), true, a, &name) && text_is(name, "offset")))
             continue;
         buf_add(out, piece.p, piece.n);
         buf_byte(out, '&');

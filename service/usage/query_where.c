@@ -6,7 +6,7 @@
 
 #define QUERY_ID_LAST (((int64_t)1 << 48) - 1) /* the last millisecond that an id can name */
 
-static void and(struct buf *sql, size_t start)
+static void and (struct buf * sql, size_t start)
 {
     if (sql->len > start)
         buf_str(sql, " AND ");
@@ -24,7 +24,8 @@ static void param_texts(struct db_params *p, const struct query_values *v)
 static void where_ids(const struct query_values *v, struct buf *sql, struct db_params *p)
 {
     const struct usage_id *ids = v->values.items;
-    if (v->values.count == 1) { /* equality, so that the one partition is known when the statement is planned */
+    if (v->values.count ==
+        1) { /* equality, so that the one partition is known when the statement is planned */
         db_param_uuid(p, ids[0].bytes);
         buf_printf(sql, "id = $%d", p->count);
         return;
@@ -36,7 +37,8 @@ static void where_ids(const struct query_values *v, struct buf *sql, struct db_p
     buf_printf(sql, "id = ANY($%d::uuid[])", p->count);
 }
 
-static void where_window(int64_t from, int64_t to, struct buf *sql, size_t start, struct db_params *p)
+static void where_window(int64_t from, int64_t to, struct buf *sql, size_t start,
+                         struct db_params *p)
 {
     if (from > QUERY_ID_LAST || to <= 0 || from >= to) {
         and(sql, start);
@@ -55,7 +57,8 @@ static void where_window(int64_t from, int64_t to, struct buf *sql, size_t start
     }
 }
 
-static void where_dates(const struct query_values *v, struct buf *sql, size_t start, struct db_params *p)
+static void where_dates(const struct query_values *v, struct buf *sql, size_t start,
+                        struct db_params *p)
 {
     const int64_t *ms = v->values.items;
     int64_t first = INT64_MAX, last = INT64_MIN;
@@ -99,7 +102,8 @@ void query_where(const struct query *q, struct buf *sql, struct db_params *p)
     if (q->parties.given) {
         and(sql, start);
         param_texts(p, &q->parties);
-        buf_printf(sql, "(party_id = ANY($%d::text[]) OR other_party_ids && $%d::text[])", p->count, p->count);
+        buf_printf(sql, "(party_id = ANY($%d::text[]) OR other_party_ids && $%d::text[])", p->count,
+                   p->count);
     }
     if (sql->len == start)
         buf_str(sql, "true");

@@ -25,7 +25,7 @@ bool usage_may_become(enum usage_status from, enum usage_status to, enum usage_r
         [STATUS_RECYCLED] =
             {[STATUS_GUIDED] = YES, [STATUS_REJECTED] = YES, [STATUS_RATED] = INGEST},
         [STATUS_RATED] = {[STATUS_RERATED] = YES, [STATUS_BILLED] = YES},
-        [STATUS_RERATED] = {[STATUS_RERATED] = YES, [STATUS_BILLED] = YES},
+        [STATUS_RERATED] = {[STATUS_RATED] = YES, [STATUS_RERATED] = YES, [STATUS_BILLED] = YES},
     };
     unsigned char may = table[from][to];
     return may == YES || (may == INGEST && road == ROAD_INGEST);

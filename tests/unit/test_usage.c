@@ -35,7 +35,7 @@ static void only_the_transitions_of_the_contract_exist(void **state)
         [STATUS_RECYCLED] = ".x.xi..",
         [STATUS_GUIDED]   = ".x..x..",
         [STATUS_RATED]    = ".....xx",
-        [STATUS_RERATED]  = ".....xx",
+        [STATUS_RERATED]  = "....xxx",
         [STATUS_BILLED]   = ".......",
     };
     /* clang-format on */
