@@ -39,25 +39,14 @@ struct arena *arena_new(size_t block_bytes)
     return a;
 }
 
-static void drop_rest(struct arena *a)
+void arena_free(struct arena *a)
 {
-    struct block *b = a->first->next;
+    struct block *b = a ? a->first : NULL;
     while (b) {
         struct block *next = b->next;
-        a->held -= sizeof *b + b->size;
         free(b);
         b = next;
     }
-    a->first->next = NULL;
-    a->last = a->first;
-}
-
-void arena_free(struct arena *a)
-{
-    if (!a)
-        return;
-    drop_rest(a);
-    free(a->first);
     free(a);
 }
 
@@ -67,10 +56,11 @@ void *arena_alloc(struct arena *a, size_t bytes)
     if (bytes > SIZE_MAX / 2)
         abort();
     bytes = (bytes + align - 1) / align * align;
-    if (a->last->size - a->last->used < bytes) {
-        struct block *b = block_new(a, bytes > a->block_bytes ? bytes : a->block_bytes);
-        a->last->next = b;
-        a->last = b;
+    while (a->last->size - a->last->used < bytes) {
+        if (!a->last->next)
+            a->last->next = block_new(a, bytes > a->block_bytes ? bytes : a->block_bytes);
+        a->last = a->last->next;
+        a->last->used = 0;
     }
     void *p = a->last->bytes + a->last->used;
     a->last->used += bytes;
@@ -108,7 +98,20 @@ char *arena_printf(struct arena *a, const char *format, ...)
 
 void arena_reset(struct arena *a)
 {
-    drop_rest(a);
+    int kept = 1;
+    struct block **link = &a->first->next;
+    while (*link) {
+        struct block *b = *link;
+        if (kept < ARENA_KEPT_BLOCKS && b->size == a->block_bytes) {
+            kept++;
+            link = &b->next;
+            continue;
+        }
+        *link = b->next;
+        a->held -= sizeof *b + b->size;
+        free(b);
+    }
+    a->last = a->first;
     a->first->used = 0;
 }
 

@@ -24,7 +24,9 @@ char *arena_copy(struct arena *a, const void *bytes, size_t size);
 char *arena_printf(struct arena *a, const char *format, ...)
     __attribute__((format(printf, 2, 3), nonnull(2)));
 
-/* Forgets all; keeps the first block, gives the others back to the system. */
+/* Forgets all. Keeps the first few blocks, since memory that comes fresh from the system at each
+ * batch must be cleared by it each time; gives the others back. */
+enum { ARENA_KEPT_BLOCKS = 6 };
 void arena_reset(struct arena *a);
 
 /* Bytes held from the system. */

@@ -91,7 +91,8 @@ void db_cancel(struct db *db)
 }
 
 /* Every error of this file is one of PostgreSQL. */
-static bool db_error(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool db_error(struct err *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static bool db_error(struct err *err, const char *format, ...)
 {
     char text[sizeof err->text];
@@ -104,7 +105,8 @@ static bool db_error(struct err *err, const char *format, ...)
     return false;
 }
 
-/* --- waiting ----------------------------------------------------------------------------------------- */
+/* --- waiting
+ * ----------------------------------------------------------------------------------------- */
 
 struct deadline {
     int64_t begun, end, idle; /* instant_ticks() */
@@ -181,22 +183,33 @@ static bool next_result(struct db *db, struct deadline *d, PGresult **result, st
     return true;
 }
 
-/* --- opening ----------------------------------------------------------------------------------------- */
+/* --- opening
+ * ----------------------------------------------------------------------------------------- */
 
 static PGconn *start(const struct db *db)
 {
     char options[512];
-    snprintf(options, sizeof options,
-             "-c search_path=usaged,public -c timezone=UTC -c client_encoding=UTF8 -c datestyle=ISO "
-             "-c idle_in_transaction_session_timeout=30s -c statement_timeout=%d "
-             "-c default_transaction_isolation=read\\ committed%s",
-             db->options.statement_timeout_ms,
-             db->options.read_only ? " -c default_transaction_read_only=on" : "");
-    const char *const names[] = {"dbname", "application_name", "options", "keepalives",
-                                 "keepalives_idle", "keepalives_interval", "keepalives_count",
-                                 "tcp_user_timeout", "target_session_attrs", NULL};
-    const char *const values[] = {db->url, db->name, options, "1", "10", "5", "3", "20000",
-                                  db->options.read_only ? "any" : "read-write", NULL};
+    snprintf(
+        options, sizeof options,
+        "-c search_path=usaged,public -c timezone=UTC -c client_encoding=UTF8 -c datestyle=ISO "
+        "-c idle_in_transaction_session_timeout=30s -c statement_timeout=%d "
+        "-c default_transaction_isolation=read\\ committed%s",
+        db->options.statement_timeout_ms,
+        db->options.read_only ? " -c default_transaction_read_only=on" : "");
+    const char *const names[] = {"dbname",
+                                 "application_name",
+                                 "options",
+                                 "keepalives",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 "tcp_user_timeout",
+                                 "target_session_attrs",
+                                 NULL};
+    const char *const values[] = {db->url, db->name, options,
+                                  "1",     "10",     "5",
+                                  "3",     "20000",  db->options.read_only ? "any" : "read-write",
+                                  NULL};
     return PQconnectStartParams(names, values, 1);
 }
 
@@ -221,7 +234,8 @@ static bool finish_start(struct db *db, struct err *err)
     }
 }
 
-/* A server that gives up durability for speed is the operator's choice only if it is stronger than "on". */
+/* A server that gives up durability for speed is the operator's choice only if it is stronger than
+ * "on". */
 static const char session_sql[] =
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
@@ -257,7 +271,8 @@ bool db_open(struct db *db, struct err *err)
     return true;
 }
 
-/* --- statements -------------------------------------------------------------------------------------- */
+/* --- statements
+ * -------------------------------------------------------------------------------------- */
 
 static bool refused(const PGresult *result, struct err *err)
 {
@@ -265,7 +280,7 @@ static bool refused(const PGresult *result, struct err *err)
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
     db_error(err, "%s%s%s", text ? text : PQresultErrorMessage(result),
-            constraint ? ", constraint " : "", constraint ? constraint : "");
+             constraint ? ", constraint " : "", constraint ? constraint : "");
     snprintf(err->state, sizeof err->state, "%s", state ? state : "");
     err->code = constraint != NULL;
     return false;
@@ -293,12 +308,18 @@ static bool send_call(struct db *db, const struct db_call *call, bool *prepares,
     const char *values[DB_PARAMS_MAX];
     int formats[DB_PARAMS_MAX];
     for (int i = 0; i < p->count; i++) {
-        values[i] = p->lengths[i] < 0 ? NULL : p->bytes.len ? p->bytes.data + p->starts[i] : "";
+        if (p->lengths[i] < 0)
+            values[i] = NULL;
+        else if (p->borrowed[i])
+            values[i] = p->borrowed[i];
+        else
+            values[i] = p->bytes.len ? p->bytes.data + p->starts[i] : "";
         formats[i] = 1;
     }
     *prepares = false;
     if (call->once)
-        return PQsendQueryParams(db->conn, call->sql, p->count, NULL, values, p->lengths, formats, 1) ||
+        return PQsendQueryParams(db->conn, call->sql, p->count, NULL, values, p->lengths, formats,
+                                 1) ||
                lost(db, err);
     int number = statement_number(db, call->sql);
     char name[16];
@@ -308,13 +329,14 @@ static bool send_call(struct db *db, const struct db_call *call, bool *prepares,
         snprintf(name, sizeof name, "s%d", number);
         if (!PQsendPrepare(db->conn, name, call->sql, 0, NULL))
             return lost(db, err);
-        /* Noted at once, so that the same statement twice in a pipeline is prepared once. Should preparing fail,
-         * the whole connection is given up (see collect). */
+        /* Noted at once, so that the same statement twice in a pipeline is prepared once. Should
+         * preparing fail, the whole connection is given up (see collect). */
         db->prepared[db->prepared_count++] = call->sql;
         *prepares = true;
     }
     snprintf(name, sizeof name, "s%d", number);
-    return PQsendQueryPrepared(db->conn, name, p->count, values, p->lengths, formats, 1) || lost(db, err);
+    return PQsendQueryPrepared(db->conn, name, p->count, values, p->lengths, formats, 1) ||
+           lost(db, err);
 }
 
 /* The one result of a command in a pipeline and the NULL behind it. */
@@ -335,8 +357,8 @@ static bool take(struct db *db, struct deadline *d, PGresult **result, struct er
 }
 
 /* Reads the answers; keeps the first error. False only when the connection is lost. */
-static bool collect(struct db *db, struct db_call *calls, size_t n, const bool *prepares, struct deadline *d,
-                    size_t *failed, struct err *first, struct err *err)
+static bool collect(struct db *db, struct db_call *calls, size_t n, const bool *prepares,
+                    struct deadline *d, size_t *failed, struct err *first, struct err *err)
 {
     *failed = n;
     bool prepare_failed = false;
@@ -413,7 +435,8 @@ bool db_pipe(struct db *db, struct db_call *calls, size_t n, size_t *failed, str
     return true;
 }
 
-bool db_query(struct db *db, const char *sql, struct db_params *params, struct db_rows *rows, struct err *err)
+bool db_query(struct db *db, const char *sql, struct db_params *params, struct db_rows *rows,
+              struct err *err)
 {
     struct db_call call = {.sql = sql, .params = params, .rows = rows};
     return db_pipe(db, &call, 1, NULL, err);

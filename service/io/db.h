@@ -46,7 +46,8 @@ struct db_params {
     struct buf bytes;
     int count;
     size_t starts[DB_PARAMS_MAX];
-    int lengths[DB_PARAMS_MAX]; /* -1: NULL */
+    int lengths[DB_PARAMS_MAX];          /* -1: NULL */
+    const void *borrowed[DB_PARAMS_MAX]; /* not NULL: the bytes stand there */
 };
 
 void db_params_reset(struct db_params *p);
@@ -54,6 +55,8 @@ void db_params_fini(struct db_params *p);
 void db_param_null(struct db_params *p);
 void db_param_text(struct db_params *p, struct text t);                /* text; absent is NULL */
 void db_param_bytes(struct db_params *p, const void *bytes, size_t n); /* bytea */
+void db_param_borrow(struct db_params *p, const void *bytes,
+                     size_t n); /* bytea that is not copied: it must stay until the call is done */
 void db_param_int4(struct db_params *p, int32_t v);
 void db_param_int8(struct db_params *p, int64_t v);
 void db_param_truth(struct db_params *p, bool v);

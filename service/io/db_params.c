@@ -25,6 +25,7 @@ static void begin(struct db_params *p)
     assert(p->count < DB_PARAMS_MAX);
     p->starts[p->count] = p->bytes.len;
     p->lengths[p->count] = -1;
+    p->borrowed[p->count] = NULL;
 }
 
 static void end(struct db_params *p)
@@ -44,6 +45,13 @@ void db_param_bytes(struct db_params *p, const void *bytes, size_t n)
     begin(p);
     buf_add(&p->bytes, bytes, n);
     end(p);
+}
+
+void db_param_borrow(struct db_params *p, const void *bytes, size_t n)
+{
+    begin(p);
+    p->borrowed[p->count] = bytes ? bytes : "";
+    p->lengths[p->count++] = (int)n;
 }
 
 void db_param_text(struct db_params *p, struct text t)

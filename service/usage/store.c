@@ -39,7 +39,9 @@ void store_free(struct store *s)
     if (!s)
         return;
     struct db_params *all[] = {&s->claims,  &s->ids,    &s->updates, &s->parks,
-                               &s->account, &s->parked, &s->outbox,  &s->clean};
+                               &s->account, &s->parked, &s->clean};
+    for (size_t i = 0; i < STORE_OUTBOX_CALLS; i++)
+        db_params_fini(&s->outbox[i]);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         db_params_fini(all[i]);
     store_forget(s);
@@ -178,11 +180,32 @@ static bool insert_new(struct store *s, struct changes *c, struct err *err)
     return true;
 }
 
+/* The outbox rows [from, to) of the batch's parts, as calls of a pipeline. */
+static size_t outbox_calls(struct store *s, const struct changes *c, size_t from, size_t to,
+                           struct db_call *calls)
+{
+    for (size_t i = from; i < to; i++) {
+        store_outbox_params(&s->outbox[i - from], &c->parts[i]);
+        calls[i - from] = (struct db_call){.sql = s->outbox_add, .params = &s->outbox[i - from]};
+    }
+    return to - from;
+}
+
+static struct db_call clean_call(struct store *s, struct changes *c, const struct store_part *parts)
+{
+    struct store_mark *marks = arena_alloc(c->a, c->part_count * sizeof *marks);
+    for (size_t i = 0; i < c->part_count; i++)
+        marks[i] =
+            (struct store_mark){c->parts[i].topic, c->parts[i].partition, parts[i].published};
+    store_clean_params(&s->clean, marks, c->part_count);
+    return (struct db_call){.sql = s->outbox_clean, .params = &s->clean};
+}
+
 static bool finish(struct store *s, struct changes *c, const struct store_part *parts,
                    struct err *err)
 {
-    struct db_call calls[8];
-    size_t n = 0;
+    struct db_call calls[STORE_OUTBOX_CALLS + 8];
+    size_t n = 0, left = c->part_count;
     if (store_update_params(s, c) > 0)
         calls[n++] = (struct db_call){.sql = s->update_rated, .params = &s->updates};
     if (c->to_park_count > 0) {
@@ -193,14 +216,15 @@ static bool finish(struct store *s, struct changes *c, const struct store_part *
         calls[n++] = (struct db_call){.sql = s->account_sql, .params = &s->account};
     if (store_account_params(&s->parked, c, true) > 0)
         calls[n++] = (struct db_call){.sql = s->account_parked, .params = &s->parked};
-    store_outbox_params(s, c);
-    calls[n++] = (struct db_call){.sql = s->outbox_add, .params = &s->outbox};
-    struct store_mark *marks = arena_alloc(c->a, c->part_count * sizeof *marks);
-    for (size_t i = 0; i < c->part_count; i++)
-        marks[i] =
-            (struct store_mark){c->parts[i].topic, c->parts[i].partition, parts[i].published};
-    store_clean_params(&s->clean, marks, c->part_count);
-    calls[n++] = (struct db_call){.sql = s->outbox_clean, .params = &s->clean};
+    for (; left > STORE_OUTBOX_CALLS;
+         left -= STORE_OUTBOX_CALLS) { /* a worker with many partitions */
+        n += outbox_calls(s, c, left - STORE_OUTBOX_CALLS, left, calls + n);
+        if (!db_pipe(s->db, calls, n, NULL, err))
+            return false;
+        n = 0;
+    }
+    n += outbox_calls(s, c, 0, left, calls + n);
+    calls[n++] = clean_call(s, c, parts);
     calls[n++] = (struct db_call){.sql = "COMMIT"};
     failpoint("before-commit");
     if (!db_pipe(s->db, calls, n, NULL, err))
@@ -259,7 +283,7 @@ bool store_clean(struct store *s, const struct store_mark *marks, size_t n, stru
 }
 
 bool store_largest_partition(struct store *s, char *name, size_t name_bytes, int64_t *count,
-                            struct err *err)
+                             struct err *err)
 {
     struct db_rows rows = {0};
     bool ok = db_query(s->db, embed_text(embed_sql, "largest_partition.sql"), NULL, &rows, err);

@@ -46,8 +46,9 @@ bool store_clean(struct store *s, const struct store_mark *marks, size_t n,
 /* Makes the partitions of now and of the next interval; at start, and from time to time. */
 bool store_prepare(struct store *s, struct err *err) MUST_CHECK;
 
-/* The largest partition of usage_row, and how many rows PostgreSQL thinks that it has; *rows is 0 while there is none. Past
- * STORE_PARTITION_ROWS the index by party costs more than all the rest of storing. */
+/* The largest partition of usage_row, and how many rows PostgreSQL thinks that it has; *rows is 0
+ * while there is none. Past STORE_PARTITION_ROWS the index by party costs more than all the rest of
+ * storing. */
 enum { STORE_PARTITION_ROWS = 5000000 };
 bool store_largest_partition(struct store *s, char *name, size_t name_bytes, int64_t *rows,
-                            struct err *err) MUST_CHECK;
+                             struct err *err) MUST_CHECK;

@@ -3,7 +3,7 @@
 
 #include "usage/store.h"
 
-enum { STORE_RANGES_MAX = 4096 };
+enum { STORE_RANGES_MAX = 4096, STORE_OUTBOX_CALLS = 32 /* in one round trip */ };
 
 struct store_range {
     int64_t low, high; /* ms */
@@ -16,10 +16,11 @@ struct store {
     int batches;                                 /* since the outbox was vacuumed */
     struct store_range ranges[STORE_RANGES_MAX]; /* partitions that are known to be there */
     size_t range_count;
+    struct db_params outbox[STORE_OUTBOX_CALLS];
     struct db_rows locked; /* what the batch's usages borrow their texts from */
     struct buf scratch;
     struct buf row; /* one JSON text */
-    struct db_params claims, ids, updates, parks, account, parked, outbox, clean;
+    struct db_params claims, ids, updates, parks, account, parked, clean;
     const char *update_rated, *park, *lock_parked, *take_parked, *lock_usages, *account_sql,
         *account_parked, *outbox_add, *outbox_clean;
 };
@@ -50,5 +51,5 @@ bool store_take_parked(struct store *s, struct changes *c, struct err *err) MUST
 size_t store_update_params(struct store *s, const struct changes *c);
 void store_park_params(struct store *s, const struct changes *c);
 size_t store_account_params(struct db_params *p, const struct changes *c, bool parked);
-void store_outbox_params(struct store *s, const struct changes *c);
+void store_outbox_params(struct db_params *p, const struct part *part);
 void store_clean_params(struct db_params *p, const struct store_mark *marks, size_t n);

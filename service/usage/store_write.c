@@ -101,24 +101,15 @@ size_t store_account_params(struct db_params *p, const struct changes *c, bool p
     return n;
 }
 
-void store_outbox_params(struct store *s, const struct changes *c)
+void store_outbox_params(struct db_params *p, const struct part *part)
 {
-    struct db_params *p = &s->outbox;
-#define EACH_PART(type, element)                                                                   \
-    db_array_begin(p, type, c->part_count);                                                        \
-    for (size_t i = 0; i < c->part_count; i++) {                                                   \
-        const struct part *t = &c->parts[i];                                                       \
-        element;                                                                                   \
-    }                                                                                              \
-    db_array_end(p)
     db_params_reset(p);
-    EACH_PART(DB_TEXT, db_array_text(p, text_of(t->topic)));
-    EACH_PART(DB_INT4, db_array_int4(p, t->partition));
-    EACH_PART(DB_INT8, db_array_int8(p, t->from));
-    EACH_PART(DB_INT8, db_array_int8(p, t->to));
+    db_param_text(p, text_of(part->topic));
+    db_param_int4(p, part->partition);
+    db_param_int8(p, part->from);
+    db_param_int8(p, part->to);
     db_param_int4(p, OUTBOX_FORMAT);
-    EACH_PART(DB_BYTES, db_array_bytes(p, t->messages.data, t->messages.len));
-#undef EACH_PART
+    db_param_borrow(p, part->messages.data, part->messages.len);
 }
 
 void store_clean_params(struct db_params *p, const struct store_mark *marks, size_t n)

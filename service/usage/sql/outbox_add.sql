@@ -1,5 +1,3 @@
--- One row for each source partition of the batch, also when it has nothing to say: it moves the published mark.
+-- What one source partition has to say of this batch; also when it is nothing: the row moves the published mark.
 INSERT INTO outbox (topic, partition, from_offset, to_offset, format, messages)
-SELECT topic, partition, from_offset, to_offset, $5::int, messages
-FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $6::bytea[])
-     AS v (topic, partition, from_offset, to_offset, messages)
+VALUES ($1::text, $2::int, $3::bigint, $4::bigint, $5::int, $6::bytea)
