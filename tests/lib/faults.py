@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from typing import TYPE_CHECKING, Callable
@@ -26,15 +27,11 @@ QUICK = {
 class Failpoint:
     """A named place (service/base/failpoint.h) for one start of a service: `service.start(env=failpoint.env)`."""
 
+    _numbers = itertools.count(1)
+
     def __init__(self, scene: Scene, name: str, action: str, times: int):
         self.name, self.action, self.times = name, action, times
-        number = len(list(scene.folder.glob("mark-*")))
-        while True:
-            self.mark = scene.folder / f"mark-{number}-{name}"
-            if not self.mark.with_suffix(".armed").exists():
-                break
-            number += 1
-        self.mark.with_suffix(".armed").touch()
+        self.mark = scene.folder / f"mark-{next(self._numbers)}-{name}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -49,7 +46,8 @@ class Failpoint:
 
 def found(*services: Service) -> set[str]:
     """The rows of the takeover table that these services have entered, over all their starts."""
-    return {row for service in services for row in re.findall(r"partition taken over .*found=(\w+)", service.log_text())}
+    logs = "".join(service.log_text() for service in services)
+    return set(re.findall(r"partition taken over .*found=(\w+)", logs))
 
 
 def waits_for(service: Service, key: str) -> bool:

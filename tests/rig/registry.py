@@ -10,7 +10,7 @@ from .ports import free_port
 
 
 class Registry(JavaPart):
-    """Keeps its schemas over a restart, unless it is told to come back empty."""
+    """Keeps its schemas over a restart and a kill, unless it is told to come back empty."""
 
     name = "registry"
 
@@ -24,7 +24,7 @@ class Registry(JavaPart):
         jar = next((parts_folder() / "apicurio").glob("*-runner.jar"))
         return [*self.java(quick=True), "-Xmx256m",
                 "-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={self.port}",
-                f"-Dquarkus.datasource.jdbc.url=jdbc:h2:file:{self.folder}/schemas",
+                f"-Dquarkus.datasource.jdbc.url=jdbc:h2:file:{self.folder}/schemas;WRITE_DELAY=0",
                 "-Dregistry.ccompat.legacy-id-mode.enabled=true", "-Dquarkus.log.console.json=false",
                 "-Dregistry.limits.config.cache.check-period=0",
                 "-jar", str(jar)]
