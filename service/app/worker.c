@@ -52,9 +52,9 @@ static void idle(struct worker *w)
         consumer_pause_all(w->consumer);
     w->idled = true;
     rd_kafka_message_t *m;
+    /* What was delivered before the pause is fetched again: `idled` leads to a seek. */
     while ((m = consumer_poll(w->consumer, 0, &err)))
-        rd_kafka_message_destroy(
-            m); /* delivered before the pause: the seek in ingest.c fetches it again */
+        rd_kafka_message_destroy(m);
     if (err.kind == ERR_LOST)
         w->must_take_over = true;
     w->busy = was_busy;

@@ -15,13 +15,13 @@ struct producer {
     struct producer_options options;
     char *id, *client_id;
     rd_kafka_t *client;
-    bool open;            /* a transaction has begun */
-    bool rebuild;         /* only a new handle helps */
-    bool has_twin;        /* for good: a new handle would fence the other one */
-    rd_kafka_resp_err_t why; /* the last error of a call */
-    int failures;         /* transactions aborted in a row */
-    int timeout_ms;       /* of the next handle: doubled after an abort by time-out */
-    int64_t begun_ms;     /* CLOCK_BOOTTIME: it counts a suspended machine too */
+    bool open;                  /* a transaction has begun */
+    bool rebuild;               /* only a new handle helps */
+    bool has_twin;              /* for good: a new handle would fence the other one */
+    rd_kafka_resp_err_t why;    /* the last error of a call */
+    int failures;               /* transactions aborted in a row */
+    int timeout_ms;             /* of the next handle: doubled after an abort by time-out */
+    int64_t begun_ms;           /* CLOCK_BOOTTIME: it counts a suspended machine too */
     rd_kafka_resp_err_t report; /* first failed delivery of this transaction */
     rd_kafka_topic_t *topics[16];
     const char *topic_names[16];
@@ -114,9 +114,10 @@ static void idle(const struct producer *p, int64_t since)
         p->options.idle(p->options.idle_arg, (int)(boot_ms() - since));
 }
 
-/* Calls again while the library says that this is right; between, the caller's idle work and a look at the
- * stop. A commit that was sent is decided by the broker alone, so nothing else may follow a retriable error. */
-#define AGAIN(error, call)                                                                                    \
+/* Calls again while the library says that this is right; between, the caller's idle work and a look
+ * at the stop. A commit that was sent is decided by the broker alone, so nothing else may follow a
+ * retriable error. */
+#define AGAIN(error, call)                                                                         \
     for (int64_t since_ = boot_ms();                                                               \
          ((error) = (call)) && rd_kafka_error_is_retriable(error) && !stop_asked_for(p);           \
          idle(p, since_))                                                                          \
@@ -140,7 +141,8 @@ static bool twin(struct producer *p, struct err *err)
 {
     p->has_twin = true;
     return err_set(err, ERR_FATAL,
-                   "another process runs with transactional.id %s: give each its own instance.id", p->id);
+                   "another process runs with transactional.id %s: give each its own instance.id",
+                   p->id);
 }
 
 bool producer_open(struct producer *p, struct err *err)
@@ -159,19 +161,21 @@ bool producer_open(struct producer *p, struct err *err)
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     kafka_txn_err(err, error, "init_transactions");
     destroy_client(p);
-    if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT && p->timeout_ms > p->options.transaction_timeout_ms)
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT &&
+        p->timeout_ms > p->options.transaction_timeout_ms)
         p->timeout_ms = p->options.transaction_timeout_ms;
     else if (kafka_is_right_missing(code) || code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
         err->kind = ERR_FATAL;
     return false;
 }
 
-/* Two things look the same to librdkafka: the broker has ended our transaction since it was too old, or another
- * process uses our transactional.id. Only our own clock can tell: rebuilding against a twin would fence *it*, and so
- * on without end. */
+/* Two things look the same to librdkafka: the broker has ended our transaction since it was too
+ * old, or another process uses our transactional.id. Only our own clock can tell: rebuilding
+ * against a twin would fence *it*, and so on without end. */
 static bool is_twin(const struct producer *p, rd_kafka_resp_err_t code)
 {
-    return code == RD_KAFKA_RESP_ERR__FENCED && (!p->open || boot_ms() - p->begun_ms < p->timeout_ms);
+    return code == RD_KAFKA_RESP_ERR__FENCED &&
+           (!p->open || boot_ms() - p->begun_ms < p->timeout_ms);
 }
 
 static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what, struct err *err)
@@ -180,13 +184,15 @@ static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what
     bool fatal = rd_kafka_error_is_fatal(error);
     kafka_txn_err(err, error, what);
     p->why = code;
-    if (p->report && err->kind == ERR_RETRY) /* the commit says only "inconsistent"; the report says why */
+    if (p->report &&
+        err->kind == ERR_RETRY) /* the commit says only "inconsistent"; the report says why */
         err_wrap(err, "delivery failed (%s)", rd_kafka_err2name(p->report));
     if (fatal || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING || p->failures > 0)
         p->rebuild = true;
     if (is_twin(p, code))
         return twin(p, err);
-    bool by_time = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
+    bool by_time = code == RD_KAFKA_RESP_ERR__FENCED ||
+                   code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
                    p->report == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
     if (by_time && p->timeout_ms < p->options.transaction_timeout_ms * 16) {
         p->timeout_ms *= 2;
@@ -229,31 +235,35 @@ static rd_kafka_resp_err_t produce_plain(struct producer *p, const struct produc
     if (!topic)
         return rd_kafka_last_error();
     /* The values' cast is safe: with F_COPY the library reads only. */
-    if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)m->value.p,
-                         m->value.n, m->key.p, m->key.n, NULL) == 0)
+    if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                         (void *)(uintptr_t)m->value.p, m->value.n, m->key.p, m->key.n, NULL) == 0)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     return rd_kafka_last_error();
 }
 
-/* With headers: the varargs form, since rd_kafka_produceva() with headers crashes on an unknown partition. */
+/* With headers: the varargs form, since rd_kafka_produceva() with headers crashes on an unknown
+ * partition. */
 static rd_kafka_resp_err_t produce_headers(struct producer *p, const struct producer_message *m)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(m->header_count);
     for (size_t i = 0; i < m->header_count; i++) {
         const struct producer_header *h = &m->headers[i];
-        rd_kafka_header_add(headers, h->name.p, (ssize_t)h->name.n, h->value.p, (ssize_t)h->value.n);
+        rd_kafka_header_add(headers, h->name.p, (ssize_t)h->name.n, h->value.p,
+                            (ssize_t)h->value.n);
     }
     rd_kafka_resp_err_t code = rd_kafka_producev(
         p->client, RD_KAFKA_V_TOPIC(m->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(m->key.p, m->key.n), RD_KAFKA_V_VALUE((void *)(uintptr_t)m->value.p, m->value.n),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+        RD_KAFKA_V_KEY(m->key.p, m->key.n),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)m->value.p, m->value.n), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_END);
     if (code)
         rd_kafka_headers_destroy(headers);
     return code;
 }
 
 /* Once the handle is done for, produce says only that, and the handle why. */
-static bool refused(struct producer *p, rd_kafka_resp_err_t code, const char *topic, struct err *err)
+static bool refused(struct producer *p, rd_kafka_resp_err_t code, const char *topic,
+                    struct err *err)
 {
     char text[256];
     rd_kafka_resp_err_t why = rd_kafka_fatal_error(p->client, text, sizeof text);
@@ -288,7 +298,8 @@ bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *
     rd_kafka_error_t *error;
     rd_kafka_poll(p->client, 0);
     failpoint("before-send-offsets");
-    AGAIN(error, rd_kafka_send_offsets_to_transaction(p->client, offsets, consumer_member_metadata(m), CALL_MS));
+    AGAIN(error, rd_kafka_send_offsets_to_transaction(p->client, offsets,
+                                                      consumer_member_metadata(m), CALL_MS));
     if (error)
         return failed(p, error, "send_offsets_to_transaction", err);
     failpoint("before-kafka-commit");

@@ -1,9 +1,10 @@
 /* producer - one transactional producer. One thread.
  *
- * A transaction is begin, send ..., (other work: the messages travel meanwhile), commit; or abort. Errors are told by
- * their remedy: ERR_LOST when the group has moved on, ERR_FATAL when another process runs under the same
- * transactional.id (a twin) or a right is missing at the start, else ERR_RETRY. After any error of send or commit call
- * producer_settle() before anything else: it aborts, and rebuilds the producer where only that helps.
+ * A transaction is begin, send ..., (other work: the messages travel meanwhile), commit; or abort.
+ * Errors are told by their remedy: ERR_LOST when the group has moved on, ERR_FATAL when another
+ * process runs under the same transactional.id (a twin) or a right is missing at the start, else
+ * ERR_RETRY. After any error of send or commit call producer_settle() before anything else: it
+ * aborts, and rebuilds the producer where only that helps.
  */
 #pragma once
 
@@ -17,14 +18,16 @@ struct producer_options {
     size_t property_count;
     const char *transactional_id, *client_id;
     int transaction_timeout_ms;
-    void (*idle)(void *arg, int waited_ms); /* every few seconds while one step waits for the broker */
+    void (*idle)(void *arg,
+                 int waited_ms); /* every few seconds while one step waits for the broker */
     void *idle_arg;
 };
 
 struct producer *producer_new(const struct producer_options *options);
 void producer_free(struct producer *p); /* does not abort: settle first. NULL is allowed */
 
-/* Connects and ends what a dead predecessor with this id left open. Waits while the broker is away, until the stop (ERR_RETRY). */
+/* Connects and ends what a dead predecessor with this id left open. Waits while the broker is away,
+ * until the stop (ERR_RETRY). */
 bool producer_open(struct producer *p, struct err *err) MUST_CHECK;
 
 struct producer_header {
@@ -39,13 +42,15 @@ struct producer_message {
 };
 
 bool producer_begin(struct producer *p, struct err *err) MUST_CHECK;
-bool producer_send(struct producer *p, const struct producer_message *m, struct err *err) MUST_CHECK; /* copies */
+bool producer_send(struct producer *p, const struct producer_message *m,
+                   struct err *err) MUST_CHECK; /* copies */
 
 /* Flushes, puts the source offsets into the transaction as the member `m`, and commits. */
-bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *offsets, const struct consumer_member *m,
-                     struct err *err) MUST_CHECK;
+bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *offsets,
+                     const struct consumer_member *m, struct err *err) MUST_CHECK;
 
-/* Ends the own transaction, whatever state it is in. False: not yet (ERR_RETRY: again later; ERR_FATAL: a twin). */
+/* Ends the own transaction, whatever state it is in. False: not yet (ERR_RETRY: again later;
+ * ERR_FATAL: a twin). */
 bool producer_settle(struct producer *p, struct err *err) MUST_CHECK;
 
 bool producer_is_open(const struct producer *p); /* a transaction has begun */
