@@ -156,6 +156,9 @@ BEGIN
     FROM usage_partitions() u;
     low_ms := greatest(low_ms, 0);
     name := 'usage_row_' || to_char(to_timestamp(low_ms / 1000.0), 'YYYYMMDD_HH24MISS');
+    IF to_regclass('usaged.' || name) IS NOT NULL THEN -- one that was detached and is still there
+        name := name || '_' || substr(md5(clock_timestamp()::text), 1, 6);
+    END IF;
     EXECUTE format('CREATE TABLE %I (LIKE usage_row INCLUDING ALL)', name);
     EXECUTE format('ALTER TABLE usage_row ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name,
                    id_floor(to_timestamp(low_ms / 1000.0)), id_floor(to_timestamp(high_ms / 1000.0)));

@@ -41,6 +41,32 @@ void batch_fini(struct batch *b)
 
 /* --- polling --- */
 
+/* What a message is in memory: headers as well, which may be more than all the rest. */
+static size_t piece_bytes(rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers = NULL;
+    size_t n = m->len + m->key_len;
+    if (rd_kafka_message_headers(m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return n;
+    for (size_t i = 0; i < rd_kafka_header_cnt(headers); i++) {
+        const char *name;
+        const void *value;
+        size_t size;
+        if (rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            n += strlen(name) + size;
+    }
+    return n;
+}
+
+static void take_rest(struct worker *w, struct batch *b)
+{
+    for (size_t i = 0; i < w->rest_count; i++) {
+        b->pieces[b->piece_count++] = w->rest[i];
+        b->bytes += piece_bytes(w->rest[i].message);
+    }
+    w->rest_count = 0;
+}
+
 static void add(struct worker *w, struct batch *b, rd_kafka_message_t *m)
 {
     struct slot *slot = worker_slot(w, rd_kafka_topic_name(m->rkt), m->partition);
@@ -50,7 +76,7 @@ static void add(struct worker *w, struct batch *b, rd_kafka_message_t *m)
     }
     slot->next = m->offset + 1;
     b->pieces[b->piece_count++] = (struct piece){m, (int)(slot - w->slots)};
-    b->bytes += m->len + m->key_len;
+    b->bytes += piece_bytes(m);
 }
 
 bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *err)
@@ -59,14 +85,15 @@ bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *e
     uint64_t generation = w->generation;
     err_clear(err);
     b->piece_count = b->bytes = 0;
-    int64_t start = instant_ticks(), end = start + wait_ms;
+    take_rest(w, b);
+    int64_t start = instant_ticks(), end = start + (b->piece_count > 0 ? 0 : wait_ms);
     while (b->piece_count < (size_t)s->batch_records && (int64_t)b->bytes < s->batch_bytes &&
            !stop_asked()) {
         int64_t left = end - instant_ticks();
         rd_kafka_message_t *m = consumer_poll(w->consumer, left > 0 ? (int)left : 0, err);
         if (w->generation != generation) { /* a rebalance: the unfinished batch is forgotten */
-            b->piece_count = b->bytes =
-                0; /* its messages were destroyed by the callback (ingest.c) */
+            /* its messages were destroyed by the callback (rebalance.c) */
+            b->piece_count = b->bytes = 0;
             generation = w->generation;
         }
         if (err->kind != ERR_NONE)
@@ -86,7 +113,6 @@ bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *e
     batch_drop_member(b);
     b->member = consumer_member_keep(consumer_member(w->consumer));
     metrics_stage(STAGE_POLL, (double)(b->polled_at - start) / 1000);
-    metrics_batch(b->piece_count);
     return true;
 }
 
@@ -258,8 +284,9 @@ static void die_unknown(struct worker *w, struct entry *e, int32_t id)
         arena_printf(
             w->arena,
             "the registry does not know schema id %d, asked for registry.unknown-wait (%" PRId64
-            " ms)",
-            id, w->settings->registry_unknown_wait_ms));
+            " ms)%s",
+            id, w->settings->registry_unknown_wait_ms,
+            id == 0 ? "; it looks like the framing with ids of 8 bytes" : ""));
 }
 
 /* False: the record has to wait, and with it all behind it in its partition. */
@@ -270,7 +297,11 @@ static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *lo
     if (too_large(w, e) || bad_framing(w, e))
         return true;
     int32_t id = schema_id(e->in.value);
+    int64_t asked = instant_ticks();
     enum registry_answer answer = registry_find(w->registry, id, *look_ms, &schema, &why);
+    /* One budget of time a batch: garbage may name thousands of ids. */
+    int64_t left = *look_ms - (instant_ticks() - asked);
+    *look_ms = left > 0 ? (int)left : 0;
     if (answer == REGISTRY_NOT_YET && instant_ticks() < slot->no_wait_until)
         answer = REGISTRY_UNKNOWN;
     switch (answer) {
@@ -371,12 +402,22 @@ static void make_parts(struct worker *w, struct batch *b, const int64_t *last)
     }
 }
 
-/* The batch has become too big: what is left of it is fetched again. */
-static void put_back(struct worker *w, struct slot *slot, int64_t offset)
+/* The batch has become too big: from piece `first` on it is left to the next one. */
+static void leave_rest(struct worker *w, struct batch *b, size_t first)
 {
-    if (offset < slot->next)
-        slot->next = offset;
-    w->idled = true; /* a seek to `next` is due */
+    for (size_t i = first; i < b->piece_count; i++) {
+        if (w->slots[b->pieces[i].slot].state != SLOT_RUNNING)
+            continue; /* fetched again after its seek */
+        w->rest[w->rest_count++] = b->pieces[i];
+        b->pieces[i].message = NULL;
+    }
+}
+
+void batch_forget_rest(struct worker *w)
+{
+    for (size_t i = 0; i < w->rest_count; i++)
+        rd_kafka_message_destroy(w->rest[i].message);
+    w->rest_count = 0;
 }
 
 bool batch_decode(struct worker *w, struct batch *b)
@@ -388,15 +429,16 @@ bool batch_decode(struct worker *w, struct batch *b)
     for (int i = 0; i < w->slot_count; i++)
         last[i] = -1;
     int look_ms = FIRST_LOOK_MS;
+    size_t decoded_max = arena_bytes(w->arena) + DECODED_MAX;
     b->oldest_ms = -1;
     for (size_t i = 0; i < b->piece_count; i++) {
         struct slot *slot = &w->slots[b->pieces[i].slot];
         struct entry *e = &c->entries[c->entry_count];
         if (slot->state == SLOT_HELD)
             continue;
-        if (arena_bytes(w->arena) > DECODED_MAX) {
-            put_back(w, slot, b->pieces[i].message->offset);
-            continue;
+        if (arena_bytes(w->arena) > decoded_max) {
+            leave_rest(w, b, i);
+            break;
         }
         fill_inbound(w, slot, b->pieces[i].message, &e->in);
         if (!decode(w, slot, e, &look_ms)) {
@@ -418,6 +460,7 @@ bool batch_decode(struct worker *w, struct batch *b)
     c->parts = b->parts;
     c->part_count = b->part_count;
     changes_group(c);
+    metrics_batch(c->entry_count);
     metrics_stage(STAGE_DECODE, (double)(instant_ticks() - b->polled_at) / 1000);
     return c->entry_count > 0;
 }

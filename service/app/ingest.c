@@ -214,12 +214,15 @@ static void live(struct worker *w)
 {
     while (!stop_asked()) {
         struct err err = {0};
+        rebalance_free_retired(w);
         if (w->must_take_over && !w->lost_since) {
             recover(w);
             continue;
         }
         if (w->lost_since)
             recover_wait_for_assign(w);
+        if (!w->consumer)
+            break;
         if (!resume(w, &err) || !step(w, &err) || !chores(w, &err)) {
             if (!stop_asked())
                 recover_on_error(w, &err);
@@ -276,6 +279,9 @@ static void open_parts(struct worker *w)
                                    .idle = worker_idle_kafka,
                                    .idle_arg = w});
     w->arena = arena_new(ARENA_BLOCK);
+    w->rest = calloc((size_t)s->batch_records, sizeof *w->rest);
+    if (!w->rest)
+        abort();
     batch_init(&w->batches[0], s);
     batch_init(&w->batches[1], s);
     w->mapping = (struct mapping_settings){.default_specification_id = s->default_specification_id,
@@ -293,6 +299,9 @@ static void close_parts(struct worker *w)
     db_free(w->db);
     arena_free(w->arena);
     free(w->slots);
+    rebalance_free_retired(w);
+    free(w->retired);
+    free(w->rest);
 }
 
 static void *run(void *arg)

@@ -15,13 +15,31 @@ void rebalance_forget_messages(struct worker *w)
 {
     if (!w->busy) /* else it is being stored: step() sees the generation and lets it go */
         batch_release(w, &w->batches[w->current]);
+    batch_forget_rest(w);
+}
+
+/* Whoever waits (a takeover, a store) may hold pointers into the slots until it comes back and sees
+ * the generation. */
+static void retire(struct worker *w)
+{
+    w->retired = realloc(w->retired, (w->retired_count + 1) * sizeof(struct slot *));
+    if (!w->retired)
+        abort();
+    w->retired[w->retired_count++] = w->slots;
+}
+
+void rebalance_free_retired(struct worker *w)
+{
+    for (size_t i = 0; i < w->retired_count; i++)
+        free(w->retired[i]);
+    w->retired_count = 0;
 }
 
 void rebalance_forget_slots(struct worker *w)
 {
     for (int i = 0; i < w->slot_count; i++)
         metrics_disown(w->slots[i].topic_index, w->slots[i].partition);
-    free(w->slots);
+    retire(w);
     w->slots = NULL;
     w->slot_count = 0;
     w->generation++;

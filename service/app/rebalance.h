@@ -15,5 +15,8 @@ struct consumer *rebalance_consumer(struct worker *w, struct err *err);
 /* The messages of a batch that is not being stored: a seek, or an ASSIGN, must follow. */
 void rebalance_forget_messages(struct worker *w);
 
+/* Slots of former assignments; from the loop, where nobody holds one. */
+void rebalance_free_retired(struct worker *w);
+
 /* All partitions: nothing of them may be stored or published any more. */
 void rebalance_forget_slots(struct worker *w);

@@ -33,6 +33,13 @@ static bool fresh_owner(struct slot *slot, struct err *err)
     return true;
 }
 
+/* A wait may have served a rebalance: to take more would rob whoever has the partitions now. */
+static bool still_ours(const struct worker *w, struct err *err)
+{
+    return w->generation == w->taking ||
+           err_set(err, ERR_RETRY, "a rebalance came during the takeover");
+}
+
 /* PostgreSQL is asked before Kafka: read the other way round, what a predecessor publishes in
  * between looks like a gap. */
 static bool ask_postgres(struct worker *w, struct taking *t, size_t n, struct arena *a,
@@ -40,6 +47,8 @@ static bool ask_postgres(struct worker *w, struct taking *t, size_t n, struct ar
 {
     for (size_t i = 0; i < n; i++) {
         struct slot *slot = t[i].slot;
+        if (!still_ours(w, err))
+            return false;
         if (!fresh_owner(slot, err) ||
             !source_take(w->db, slot->topic, slot->partition, slot->owner, a, &t[i].pg, err))
             return err_wrap(err, "taking over %s[%d]", slot->topic, slot->partition);
@@ -281,7 +290,8 @@ static bool take_all(struct worker *w, struct taking *t, size_t n, struct arena 
         t[i].slot = &w->slots[i];
         t[i].slot->state = SLOT_NEW;
     }
-    if (!ask_postgres(w, t, n, a, err) || !ask_kafka(w, t, n, err))
+    if (!ask_postgres(w, t, n, a, err) || !still_ours(w, err) || !ask_kafka(w, t, n, err) ||
+        !still_ours(w, err))
         return false;
     if (!consumer_cluster(w->consumer, CLUSTER_MS))
         return err_set(err, ERR_RETRY, "no broker has told the cluster's id");
@@ -292,7 +302,7 @@ static bool take_all(struct worker *w, struct taking *t, size_t n, struct arena 
         return false;
     for (size_t i = 0; i < n; i++) {
         bool again;
-        if (!act(w, &t[i], a, &again, err))
+        if (!still_ours(w, err) || !act(w, &t[i], a, &again, err))
             return false;
         for (int k = 0; again; k++)
             if (k == AGAIN_MAX)
@@ -313,12 +323,12 @@ bool takeover_all(struct worker *w, struct err *err)
         return true;
     struct arena *a = arena_new(64 * 1024);
     struct taking *t = arena_zero(a, (size_t)w->slot_count * sizeof *t);
-    uint64_t generation = w->generation;
+    w->taking = w->generation;
     bool ok = db_open(w->db, err) && store_prepare(w->store, err) &&
               take_all(w, t, (size_t)w->slot_count, a, err);
     arena_free(a);
-    if (w->generation != generation) /* a rebalance inside: the slots are others now */
-        return err_set(err, ERR_RETRY, "a rebalance came during the takeover");
+    if (ok && !still_ours(w, err))
+        return false;
     if (ok) {
         say_refused(w);
         takeover_remind(w);

@@ -74,6 +74,7 @@ struct worker {
     struct slot *slots;
     int slot_count;
     uint64_t generation; /* grows at each ASSIGN and REVOKE */
+    uint64_t taking;     /* the generation that is being taken over */
     bool busy; /* inside a call that may poll the consumer: a takeover must wait for the loop */
     bool in_callback;
     bool assigned;        /* since the last ASSIGN, nothing was revoked or lost */
@@ -84,6 +85,13 @@ struct worker {
     bool registry_waits;
     int64_t lost_since; /* ticks: out of the group since; 0: not */
     int failures;       /* recoveries in a row, for the back-off */
+
+    struct piece
+        *rest; /* messages that the last batch was too big for; the next begins with them */
+    size_t rest_count;
+    struct slot *
+        *retired; /* slots that a rebalance inside another wait has replaced: freed by the loop */
+    size_t retired_count;
 
     struct batch batches[2]; /* one is stored while the other travels to Kafka */
     int current;

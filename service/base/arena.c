@@ -14,10 +14,10 @@ struct block {
 
 struct arena {
     struct block *first, *last;
-    size_t block_bytes, held;
+    size_t block_bytes, taken;
 };
 
-static struct block *block_new(struct arena *a, size_t bytes)
+static struct block *block_new(size_t bytes)
 {
     struct block *b = malloc(sizeof *b + bytes);
     if (!b)
@@ -25,7 +25,6 @@ static struct block *block_new(struct arena *a, size_t bytes)
     b->next = NULL;
     b->size = bytes;
     b->used = 0;
-    a->held += sizeof *b + bytes;
     return b;
 }
 
@@ -35,7 +34,7 @@ struct arena *arena_new(size_t block_bytes)
     if (!a)
         abort();
     a->block_bytes = block_bytes;
-    a->first = a->last = block_new(a, block_bytes);
+    a->first = a->last = block_new(block_bytes);
     return a;
 }
 
@@ -58,12 +57,13 @@ void *arena_alloc(struct arena *a, size_t bytes)
     bytes = (bytes + align - 1) / align * align;
     while (a->last->size - a->last->used < bytes) {
         if (!a->last->next)
-            a->last->next = block_new(a, bytes > a->block_bytes ? bytes : a->block_bytes);
+            a->last->next = block_new(bytes > a->block_bytes ? bytes : a->block_bytes);
         a->last = a->last->next;
         a->last->used = 0;
     }
     void *p = a->last->bytes + a->last->used;
     a->last->used += bytes;
+    a->taken += bytes;
     return p;
 }
 
@@ -108,14 +108,14 @@ void arena_reset(struct arena *a)
             continue;
         }
         *link = b->next;
-        a->held -= sizeof *b + b->size;
         free(b);
     }
     a->last = a->first;
     a->first->used = 0;
+    a->taken = 0;
 }
 
 size_t arena_bytes(const struct arena *a)
 {
-    return a->held;
+    return a->taken;
 }

@@ -29,5 +29,5 @@ char *arena_printf(struct arena *a, const char *format, ...)
 enum { ARENA_KEPT_BLOCKS = 6 };
 void arena_reset(struct arena *a);
 
-/* Bytes held from the system. */
+/* Bytes taken since arena_reset(). */
 size_t arena_bytes(const struct arena *a);

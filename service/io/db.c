@@ -361,18 +361,19 @@ static bool collect(struct db *db, struct db_call *calls, size_t n, const bool *
                     struct deadline *d, size_t *failed, struct err *first, struct err *err)
 {
     *failed = n;
-    bool prepare_failed = false;
+    int known = db->prepared_count;
+    for (size_t i = 0; i < n; i++)
+        known -= prepares[i];
     for (size_t i = 0; i < n; i++) {
         PGresult *result = NULL;
         if (prepares[i]) {
             if (!take(db, d, &result, err))
                 return false;
-            if (!succeeded(result)) {
-                prepare_failed = true;
-                if (*failed == n) {
-                    *failed = i;
-                    refused(result, first);
-                }
+            if (succeeded(result)) {
+                known++;
+            } else if (*failed == n) {
+                *failed = i;
+                refused(result, first);
             }
             PQclear(result);
         }
@@ -396,8 +397,8 @@ static bool collect(struct db *db, struct db_call *calls, size_t n, const bool *
     PQclear(sync);
     if (!synced)
         return lost(db, err);
-    if (prepare_failed) /* names and statements may disagree now */
-        db->broken = true;
+    /* Those behind an error were not prepared; those before it outlive the rollback. */
+    db->prepared_count = known;
     return true;
 }
 

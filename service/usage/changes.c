@@ -19,30 +19,35 @@ static struct effect *add_effect(struct changes *c, struct entry *e, const struc
     return f;
 }
 
-static void event_of(const struct changes *c, const struct effect *f, struct event *out)
+/* A broker takes any number as a record's timestamp; readers do not. */
+static bool is_a_date(int64_t ms)
 {
-    *out = (struct event){.type = f->type,
-                          .schema_id = c->settings->schema_ids[f->type],
-                          .usage = f->after,
-                          .base_url = c->settings->base_url,
-                          .event_time = c->now_ms,
-                          .occurred = f->cause->timestamp >= 0 ? f->cause->timestamp : c->now_ms,
-                          .source = f->source,
-                          .record_id = f->record_id,
-                          .previous = f->previous,
-                          .field_path = f->field_path};
+    return ms >= 0 && ms <= INT64_C(253402300799999); /* the end of the year 9999 */
 }
 
-/* What an event of this usage can be at the most is far below the limit for all but giants: only
- * those are written twice, once to be measured. */
-static bool event_too_large(const struct changes *c, const struct effect *f, size_t bytes_in)
+static void event_of(const struct changes *c, const struct effect *f, struct event *out)
 {
-    enum { GROWTH = 50, FIXED = 8192 };
-    if ((int64_t)(bytes_in * GROWTH + FIXED) < c->settings->event_max)
-        return false;
-    struct buf b = {0};
+    *out =
+        (struct event){.type = f->type,
+                       .schema_id = c->settings->schema_ids[f->type],
+                       .usage = f->after,
+                       .base_url = c->settings->base_url,
+                       .event_time = c->now_ms,
+                       .occurred = is_a_date(f->cause->timestamp) ? f->cause->timestamp : c->now_ms,
+                       .source = f->source,
+                       .record_id = f->record_id,
+                       .previous = f->previous,
+                       .field_path = f->field_path};
+}
+
+/* Only an event that may pass the limit is written twice, once to be measured. */
+static bool event_too_large(const struct changes *c, const struct effect *f)
+{
     struct event event;
     event_of(c, f, &event);
+    if ((int64_t)event_bytes_max(&event) <= c->settings->event_max)
+        return false;
+    struct buf b = {0};
     event_write(&b, &event);
     bool large = (int64_t)b.len > c->settings->event_max;
     buf_fini(&b);
@@ -79,12 +84,27 @@ static int act_order(const void *a, const void *b)
 /* Before anything is stored: a usage whose event could not be sent is not stored. */
 static void refuse_giant(struct changes *c, struct entry *e)
 {
-    struct effect f = {.type = EVENT_CREATE, .after = e->change.usage, .cause = &e->in};
-    if (e->reason != REASON_NONE || !e->change.usage || !event_too_large(c, &f, e->in.value.n))
+    struct effect f = {.type = EVENT_CREATE,
+                       .after = e->change.usage,
+                       .cause = &e->in,
+                       .source = e->change.source,
+                       .record_id = e->change.record_id};
+    if (e->reason != REASON_NONE || !e->change.usage || !event_too_large(c, &f))
         return;
     char text[128];
     snprintf(text, sizeof text, large_text, (long long)c->settings->event_max);
     die(c, e, REASON_EVENT_TOO_LARGE, text);
+}
+
+/* Not every record with a usage inside can begin its life: a bill without ratings is incomplete.
+ * What is inserted must be what outcome() then calls created. */
+static bool may_create(const struct change *change)
+{
+    struct verdict v;
+    if (!change->usage)
+        return false;
+    outcome(change, NULL, &v);
+    return v.outcome == OUTCOME_CREATED;
 }
 
 void changes_group(struct changes *c)
@@ -110,7 +130,7 @@ void changes_group(struct changes *c)
             g->id = sorted[i]->change.id;
         }
         g->count++;
-        if (!g->creator && sorted[i]->change.usage)
+        if (!g->creator && may_create(&sorted[i]->change))
             g->creator = sorted[i];
         if (sorted[i]->change.kind == CHANGE_RATED)
             g->rated = true;
@@ -166,19 +186,6 @@ static void correlate(const struct usage *u, const struct change *change, struct
     }
 }
 
-static size_t usage_bytes(const struct there *there)
-{
-    const struct characteristic *items = there->usage.characteristics.items;
-    size_t n = there->usage.description.n + there->usage.extensions.n +
-               (there->usage.parties.count + there->usage.ratings.count) * 256;
-    for (size_t i = 0; i < there->usage.characteristics.count; i++)
-        n += 64 + items[i].name.n +
-             (items[i].value.kind == VALUE_TEXT || items[i].value.kind == VALUE_JSON
-                  ? items[i].value.text.n
-                  : 0);
-    return n;
-}
-
 /* Tries one rating on what is there; the effect hangs on `e`, for the cause `in`. */
 static void rate(struct changes *c, struct group *g, struct entry *e, const struct inbound *in,
                  const struct change *change, struct verdict *v)
@@ -199,7 +206,7 @@ static void rate(struct changes *c, struct group *g, struct entry *e, const stru
                        .field_path = v->outcome == OUTCOME_UPDATED ? path : NULL,
                        .cause = in};
     correlate(after, change, &f);
-    if (event_too_large(c, &f, usage_bytes(&next) + in->value.n)) {
+    if (event_too_large(c, &f)) {
         v->outcome = OUTCOME_DEAD;
         v->reason = REASON_EVENT_TOO_LARGE;
         snprintf(v->text, sizeof v->text, large_text, (long long)c->settings->event_max);

@@ -346,3 +346,49 @@ void event_write(struct buf *b, const struct event *e)
         writer_text(b, text_of(e->field_path));
     put_usage(b, e->usage, e->base_url);
 }
+
+/* Room for a number, a length, branches, and what is of fixed size in an item. */
+enum { ITEM_BYTES = 160, RATING_BYTES = 512, ENVELOPE_BYTES = 512 };
+
+static size_t characteristics_bytes_max(const struct list *list)
+{
+    const struct characteristic *c = list->items;
+    size_t n = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        bool text = c[i].value.kind == VALUE_TEXT || c[i].value.kind == VALUE_JSON;
+        n += ITEM_BYTES + c[i].name.n + c[i].value_type.n + c[i].id.n + c[i].relationships.n +
+             (text ? c[i].value.text.n : 0);
+    }
+    return n;
+}
+
+static size_t ratings_bytes_max(const struct list *list)
+{
+    const struct rating *r = list->items;
+    size_t n = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct money *money[] = {r[i].tax_excluded, r[i].tax_included, r[i].bucket_value};
+        const struct product_ref *p = r[i].product_ref;
+        n += RATING_BYTES + r[i].rating_amount_type.n + r[i].offer_tariff_type.n +
+             r[i].usage_rating_tag.n;
+        for (size_t k = 0; k < 3; k++)
+            n += money[k] ? money[k]->unit.n : 0;
+        n += p ? p->id.n + p->name.n + p->href.n + p->referred_type.n : 0;
+    }
+    return n;
+}
+
+size_t event_bytes_max(const struct event *e)
+{
+    const struct usage *u = e->usage;
+    const struct specification_ref *s = &u->specification;
+    const struct related_party *p = u->parties.items;
+    size_t n = ENVELOPE_BYTES + strlen(e->base_url) + e->source.n + e->record_id.n +
+               u->description.n + u->usage_type.n + s->id.n + s->name.n + s->href.n +
+               s->referred_type.n + u->type.n + u->base_type.n + u->schema_location.n +
+               u->extensions.n;
+    for (size_t i = 0; i < u->parties.count; i++)
+        n +=
+            ITEM_BYTES + p[i].id.n + p[i].role.n + p[i].name.n + p[i].href.n + p[i].referred_type.n;
+    return n + characteristics_bytes_max(&u->characteristics) + ratings_bytes_max(&u->ratings);
+}

@@ -27,6 +27,9 @@ struct event {
     const char *field_path;        /* ATTRIBUTE_CHANGE */
 };
 
+/* More bytes than event_write() will take. */
+size_t event_bytes_max(const struct event *e);
+
 /* Framing and Avro binary, at the end of `b`. Never fails: what the entity holds was checked by the
  * mapping. */
 void event_write(struct buf *b, const struct event *e);

@@ -116,16 +116,18 @@ void inbound_pack_headers(struct buf *b, const struct inbound *r)
 
 bool inbound_unpack_headers(struct text bytes, struct arena *a, struct inbound *r)
 {
-    struct outbox_message *m = arena_alloc(a, sizeof *m);
+    struct outbox_message m;
     struct err err;
     size_t at = 0;
     r->headers = NULL;
     r->header_count = 0;
     if (!bytes.p)
         return true;
-    if (!outbox_next(bytes, &at, m, &err))
+    if (!outbox_next(bytes, &at, &m, &err))
         return false;
-    r->headers = m->headers;
-    r->header_count = m->header_count;
+    struct outbox_header *headers = arena_alloc(a, (m.header_count + 1) * sizeof *headers);
+    memcpy(headers, m.headers, m.header_count * sizeof *headers);
+    r->headers = headers;
+    r->header_count = m.header_count;
     return true;
 }

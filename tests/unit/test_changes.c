@@ -315,6 +315,53 @@ static void a_usage_whose_event_would_be_too_large_is_not_stored(void **state)
     (void)fits;
 }
 
+static void a_bill_without_ratings_begins_no_usage(void **state)
+{
+    (void)state;
+    struct entry *bill = add(RATED, 5);
+    struct raw_usage *raw = sample_call(a);
+    struct rated_usage rated = {.usage_date = INSTANT_NONE, .usage = raw};
+    struct mapping_settings s = sample_settings();
+    struct err err;
+    rated.status = (struct symbol){STATUS_BILLED, TEXT("billed")};
+    assert_true(mapping_rated(&s, &rated, -1, SAMPLE_NOW, a, &bill->change, &err));
+
+    changes_group(&c);
+    all_new();
+    decide();
+
+    assert_null(c.groups[0].creator);
+    assert_int_equal(bill->outcome, OUTCOME_DEAD);
+    assert_int_equal(bill->reason, REASON_INCOMPLETE);
+    assert_string_equal(messages(RATED), "x");
+}
+
+static void the_bound_of_an_event_is_more_than_it_takes(void **state)
+{
+    (void)state;
+    struct entry *e = add_raw(1, "r1", "VOICE");
+    struct change rated = rating("r1", STATUS_RATED, SAMPLE_RATED);
+    struct usage u = *e->change.usage;
+    struct buf b = {0};
+    char *giant = arena_zero(a, 5000);
+    memset(giant, 'x', 5000);
+    u.ratings = rated.ratings;
+    u.specification.href = (struct text){giant, 5000};
+    ((struct characteristic *)u.characteristics.items)[0].value_type = (struct text){giant, 5000};
+    struct event event = {.type = EVENT_CREATE,
+                          .usage = &u,
+                          .base_url = "http://h",
+                          .event_time = SAMPLE_NOW,
+                          .occurred = SAMPLE_NOW,
+                          .source = e->change.source,
+                          .record_id = e->change.record_id};
+
+    event_write(&b, &event);
+
+    assert_in_range(event_bytes_max(&event), b.len, 3 * b.len);
+    buf_fini(&b);
+}
+
 static void deciding_again_gives_the_same(void **state)
 {
     (void)state;
@@ -372,6 +419,8 @@ int main(void)
         RULE(a_rating_that_finds_others_parked_is_applied_in_their_order),
         RULE(a_rating_whose_usage_comes_later_in_the_same_batch_is_parked_and_applied),
         RULE(a_usage_whose_event_would_be_too_large_is_not_stored),
+        RULE(a_bill_without_ratings_begins_no_usage),
+        RULE(the_bound_of_an_event_is_more_than_it_takes),
         RULE(deciding_again_gives_the_same),
         RULE(events_carry_the_trace_and_the_key_of_the_subscriber),
     };
