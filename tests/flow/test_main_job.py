@@ -3,6 +3,7 @@
 from lib.records import Records, id_of
 from lib.schemas_rated import RATED_PLAIN
 from lib.settle import outcomes, wait_settled
+from rig.wait import until
 
 
 def test_a_raw_record_becomes_a_usage_and_a_create_event(started, publisher, settled_and_right):
@@ -135,3 +136,46 @@ def test_every_bad_record_is_a_dead_letter_and_costs_no_other(started, publisher
 
     settled_and_right()
     assert outcomes(started)["created"] == 30
+
+
+def test_a_bill_without_a_price_stores_nothing_and_takes_no_parked_rating_away(started, publisher, settled_and_right):
+    source = Records(11)
+    records = source.take(20)
+    for record in records:
+        publisher.rated(source.rating_of(record), expect="parked")
+        bill = {**source.rating_with(record), "status": "billed", "ratedProductUsage": []}
+        publisher.bytes(publisher.encoded(bill, RATED_PLAIN, "rated"), "incomplete", topic="rated")
+    publisher.flush()
+    wait_settled(started, publisher.ledger)
+
+    publisher.raws(records)
+
+    settled_and_right()
+
+
+def test_records_that_fill_the_memory_of_a_batch_are_stored_in_several(scene, publisher, settled_and_right):
+    service = scene.service(settings={"batch.records": 20_000})
+    service.migrate()
+    wide = [{**record, "usageCharacteristic": [{"name": f"c{n}", "value": n} for n in range(300)]}
+            for record in Records(12).take(2000)]
+    for record in wide:
+        publisher.raw(record, partition=0)
+    publisher.flush()
+
+    service.start()
+
+    settled_and_right()
+
+
+def test_data_that_only_postgresql_refuses_holds_the_worker_and_says_why(started, publisher, settled_and_right):
+    with started.connect() as db:
+        db.execute("ALTER TABLE usage_row ADD CONSTRAINT no_sms CHECK (usage_type <> 'SMS')")
+    publisher.raws(Records(13).take(100))
+    publisher.flush()
+    until("it waits", lambda: "23514" in str(started.main.readyz()[1].get("waiting", {}).get("postgres")), 30)
+
+    with started.connect() as db:
+        db.execute("ALTER TABLE usage_row DROP CONSTRAINT no_sms")
+
+    settled_and_right()
+    started.main.wait_ready()

@@ -4,7 +4,10 @@ not wait for it."""
 import random
 
 import pytest
+from lib.faults import QUICK, Failpoint
+from lib.records import Records
 from lib.zombies import PLACES, Zombie
+from rig.wait import until
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -17,3 +20,21 @@ def test_a_thawed_process_is_refused_and_joins_again(scene, publisher, settled_a
 
     assert refused
     settled_and_right()
+
+
+def test_a_fresh_process_gets_past_one_that_is_frozen_in_copy(scene, publisher, settled_and_right):
+    """The locked partition is the first that it takes, over a connection on which nothing was prepared before."""
+    settings = {**QUICK, "topic.rated": f"{scene.name}.nobody"}
+    frozen, fresh = scene.service("a", settings), scene.service("b", settings)
+    frozen.migrate()
+    point = Failpoint(scene, "in-copy", "stop", 2)
+    frozen.start(wait=False, env=point.env)
+    publisher.raws(Records(31).take(1000), partition=0)
+    publisher.flush()
+    until(f"{point} fires", point.fired, 60)
+    frozen.freeze()  # it stands still already; the rig knows now
+
+    fresh.start(wait=False)
+
+    settled_and_right()
+    frozen.kill()
