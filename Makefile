@@ -168,8 +168,8 @@ check: install-check
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 	  --suppress=missingIncludeSystem -Iservice -j2 service
 	@echo 'check: clang-tidy'
-	@printf '%s\n' $(C_FILES) | xargs -P2 -n8 clang-tidy-19 --quiet --warnings-as-errors='*' 2>/dev/null -- \
-	  -std=gnu17 -Iservice $(pkg_cflags)
+	@printf '%s\n' $(C_FILES) | xargs -P2 -I{} sh -c 'clang-tidy-19 --quiet --warnings-as-errors="*" {} -- \
+	  -std=gnu17 -Iservice $(pkg_cflags) 2>/dev/null || exit 255'
 	@echo 'check: all is well'
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
