@@ -142,6 +142,13 @@ void health_beat(int owner)
         atomic_store_explicit(&beats[owner], instant_ticks(), memory_order_relaxed);
 }
 
+int64_t health_still_ms(int owner)
+{
+    if (!in_range(owner))
+        return 0;
+    return instant_ticks() - (int64_t)atomic_load_explicit(&beats[owner], memory_order_relaxed);
+}
+
 void health_watch(int owner, int limit_ms)
 {
     if (!in_range(owner))

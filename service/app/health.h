@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 
@@ -37,6 +38,7 @@ void health_render(struct buf *b);
 
 /* A thread that lives calls this at least every few seconds; `owner` as above. */
 void health_beat(int owner);
+int64_t health_still_ms(int owner);         /* since its last beat */
 void health_watch(int owner, int limit_ms); /* from now on a beat is expected at least so often */
 void health_unwatch(int owner);
 

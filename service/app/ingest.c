@@ -25,14 +25,16 @@ enum {
     SIZES_MS = 600000,
     BOUNDS_WAIT_MS = 1000,
     ARENA_BLOCK = 4 * 1024 * 1024,
-    WATCH_MS = 120000
+    WATCH_MS = 120000,
+    LOOK_MS = 1000,
+    STILL_MS = 5000
 };
 
 struct ingest {
     const struct settings *settings;
     const struct changes_settings *changes;
     struct registry *registry;
-    pthread_t *threads;
+    pthread_t *threads, watch;
     struct worker *workers;
 };
 
@@ -326,6 +328,26 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* librdkafka 2.0.2 may hold a worker inside one call for as long as the broker is silent:
+ * send_offsets_to_transaction() forgets its timeout, and a takeover waits for a dead process's
+ * transaction. Nothing is lost by that, but the worker cannot say it: this thread does, once the
+ * worker has stood still in two looks (in one only it may be this whole process that stood still).
+ */
+static void *watch(void *arg)
+{
+    struct ingest *in = arg;
+    int looks[HEALTH_OWNERS_MAX] = {0};
+    log_set_thread("watch");
+    while (!stop_wait(LOOK_MS))
+        for (int i = 0; i < in->settings->workers; i++) {
+            looks[i] = health_still_ms(i) > STILL_MS ? looks[i] + 1 : 0;
+            if (looks[i] > 1)
+                worker_waits(&in->workers[i], HEALTH_KAFKA,
+                             "the broker has not answered for some seconds");
+        }
+    return NULL;
+}
+
 struct ingest *ingest_start(const struct settings *s, const struct changes_settings *changes,
                             struct registry *registry)
 {
@@ -344,6 +366,8 @@ struct ingest *ingest_start(const struct settings *s, const struct changes_setti
         if (pthread_create(&in->threads[i], NULL, run, &in->workers[i]) != 0)
             abort();
     }
+    if (pthread_create(&in->watch, NULL, watch, in) != 0)
+        abort();
     return in;
 }
 
@@ -351,6 +375,7 @@ void ingest_join(struct ingest *in)
 {
     for (int i = 0; i < in->settings->workers; i++)
         pthread_join(in->threads[i], NULL);
+    pthread_join(in->watch, NULL);
     free(in->threads);
     free(in->workers);
     free(in);

@@ -4,7 +4,7 @@ import pytest
 
 from lib.kills import Kills, Mayhem, check_kills
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 @pytest.mark.parametrize("settings", [{}, {"workers": 2}, {"batch.records": 5000, "batch.wait-ms": 200}],
@@ -12,7 +12,7 @@ ROUNDS = 5
 def test_kills_at_every_named_place_in_many_rounds(scene, publisher, settled_and_right, seed, settings):
     kills = Kills(scene, publisher, seed, ROUNDS, settings, times_max=25 if not settings.get("batch.records") else 6)
 
-    kills.run(100_000)
+    kills.run(60_000)
 
     check_kills(kills, ROUNDS)
     settled_and_right()

@@ -8,7 +8,7 @@ from lib.zombies import PLACES, Zombie
 OTHER_PLACES = ("before-commit", "after-commit", "after-kafka-commit")
 
 
-@pytest.mark.parametrize("again", range(5))
+@pytest.mark.parametrize("again", range(3))
 @pytest.mark.parametrize("place", PLACES)
 def test_a_thawed_process_is_refused_in_any_batch(scene, publisher, settled_and_right, seed, place, again):
     zombie = Zombie(scene, publisher, seed + again, place)
