@@ -25,6 +25,7 @@ enum {
     SIZES_MS = 600000,
     BOUNDS_WAIT_MS = 1000,
     ARENA_BLOCK = 4 * 1024 * 1024,
+    SCRATCH_BLOCK = 256 * 1024,
     WATCH_MS = 120000,
     LOOK_MS = 1000,
     STILL_MS = 5000
@@ -281,6 +282,7 @@ static void open_parts(struct worker *w)
                                    .idle = worker_idle_kafka,
                                    .idle_arg = w});
     w->arena = arena_new(ARENA_BLOCK);
+    w->scratch = arena_new(SCRATCH_BLOCK);
     w->rest = calloc((size_t)s->batch_records, sizeof *w->rest);
     if (!w->rest)
         abort();
@@ -300,6 +302,7 @@ static void close_parts(struct worker *w)
     store_free(w->store);
     db_free(w->db);
     arena_free(w->arena);
+    arena_free(w->scratch);
     free(w->slots);
     rebalance_free_retired(w);
     free(w->retired);

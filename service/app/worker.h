@@ -30,7 +30,8 @@ struct slot {
     unsigned char owner[16];
     int64_t stored, published; /* the two watermarks, as far as this worker knows */
     int64_t next;              /* expected offset of the next message: lower ones are repeats */
-    int64_t cleaned;           /* outbox rows below are gone */
+    const struct registry_schema *schema; /* of the last record: the next one has the same */
+    int64_t cleaned;                      /* outbox rows below are gone */
     int32_t held_schema;
     int64_t held_until;    /* ticks: when to ask again */
     bool held_unknown;     /* the registry said "unknown" of it, so the wait counts */
@@ -68,7 +69,8 @@ struct worker {
     struct producer *producer;
     struct db *db;
     struct store *store;
-    struct arena *arena; /* of the batch that is being stored */
+    struct arena *arena;   /* of the batch that is being stored */
+    struct arena *scratch; /* of the one record that is being decoded */
     struct mapping_settings mapping;
 
     struct slot *slots;

@@ -81,8 +81,7 @@ static int act_order(const void *a, const void *b)
     return x->in.offset < y->in.offset ? -1 : x->in.offset > y->in.offset;
 }
 
-/* Before anything is stored: a usage whose event could not be sent is not stored. */
-static void refuse_giant(struct changes *c, struct entry *e)
+void changes_check(struct changes *c, struct entry *e)
 {
     struct effect f = {.type = EVENT_CREATE,
                        .after = e->change.usage,
@@ -113,7 +112,6 @@ void changes_group(struct changes *c)
     size_t live = 0;
     for (size_t i = 0; i < c->entry_count; i++) {
         struct entry *e = &c->entries[i];
-        refuse_giant(c, e);
         if (e->reason == REASON_NONE)
             sorted[live++] = e;
         else

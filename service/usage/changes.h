@@ -1,10 +1,10 @@
 /* changes - what one batch of records does: groups them by usage, decides each outcome, makes the
  * messages.
  *
- * The life of a batch: changes_begin(), changes_part() and changes_add() for each record;
- * changes_group(); then store.c asks what is there (group->there, group->parked) inside the
- * transaction, changes_decide() decides, changes_messages() fills each part's outbox bytes. No I/O
- * here. All memory is of the arena, and of the parts' buffers.
+ * The life of a batch: parts and entries are filled, changes_check() for each; changes_group();
+ * then store.c asks what is there (group->there, group->parked) inside the transaction,
+ * changes_decide() decides, changes_messages() fills each part's outbox bytes. No I/O here. All
+ * memory is of the arena, and of the parts' buffers.
  *
  * changes_decide() may be called again for the same batch (a collision, found late): it begins from
  * the start.
@@ -99,6 +99,10 @@ struct changes {
     struct parked *to_park; /* ratings of this batch that stay parked */
     size_t to_park_count;
 };
+
+/* An entry whose `change` was just set, while it is near: a usage whose event could not be sent is
+ * not stored, so its record dies here. */
+void changes_check(struct changes *c, struct entry *e);
 
 /* Sorts the live entries into groups. Parts and entries were filled by the caller; parts are
  * ascending by (topic, partition), entries of a part ascending by offset. */

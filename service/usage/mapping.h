@@ -32,7 +32,8 @@ struct change {
     struct text source, record_id; /* correlation of the event where known, else absent */
 };
 
-/* `kafka_ms` -1: none; `now_ms` our clock. */
+/* `kafka_ms` -1: none; `now_ms` our clock. What mapping_raw() makes refers to the message, the plan
+ * and `a`, not to the record, which may go; what mapping_rated() makes keeps the record's lists. */
 bool mapping_raw(const struct mapping_settings *s, const struct raw_usage *raw, int64_t kafka_ms,
                  int64_t now_ms, struct arena *a, struct change *out, struct err *err) MUST_CHECK;
 bool mapping_rated(const struct mapping_settings *s, const struct rated_usage *rated,

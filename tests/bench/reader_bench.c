@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../unit/raw_shape.h"
+#include "raw_shape.h"
 #include "io/reader.h"
 #include "io/writer.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "unit/usage_samples.h"
+#include "usage_samples.h"
 #include "usage/digest.h"
 #include "usage/event.h"
 #include "usage/id.h"

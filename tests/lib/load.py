@@ -95,7 +95,7 @@ class Load:
     def publish(self, topic: str, messages: Iterator[tuple[bytes, bytes]]) -> int:
         """Sends them to the scene's `raw` or `rated` topic and waits until all are acknowledged."""
         producer = Producer({**self._scene.rig.kafka.client, "enable.idempotence": True, "linger.ms": 50,
-                             "partitioner": "murmur2_random", "batch.size": 900_000, "compression.type": "lz4",
+                             "partitioner": "murmur2_random", "batch.size": 900_000,
                              "queue.buffering.max.messages": 200_000, "queue.buffering.max.kbytes": 200_000})
         name, sent = self._scene.topic[topic], 0
         for key, value in messages:

@@ -305,6 +305,8 @@ static void a_usage_whose_event_would_be_too_large_is_not_stored(void **state)
     memset(giant, 'x', 1000);
     items[0].value = sample_text((struct text){giant, 1000});
 
+    changes_check(&c, e);
+    changes_check(&c, fits);
     changes_group(&c);
     all_new();
     decide();
