@@ -57,6 +57,7 @@ struct group {
     struct usage_id id;
     struct entry *creator; /* the first that can create the usage; NULL: ratings only */
     bool rated;            /* holds a rated record: what is there must be read whole, and locked */
+    bool remembered;       /* by store.c: was stored not long ago, so it is probably there */
     bool inserted;         /* by store.c: the usage is new, and in the table */
     struct there *there;   /* by store.c: what stands in the table; NULL: nothing */
     struct parked

@@ -22,6 +22,7 @@ struct store *store_new(const struct store_settings *settings)
         abort();
     s->settings = *settings;
     s->db = settings->db;
+    s->recent = recent_new();
     s->update_rated = embed_text(embed_sql, "update_rated.sql");
     s->park = embed_text(embed_sql, "park.sql");
     s->lock_parked = embed_text(embed_sql, "lock_parked.sql");
@@ -47,6 +48,7 @@ void store_free(struct store *s)
     store_forget(s);
     buf_fini(&s->scratch);
     buf_fini(&s->row);
+    recent_free(s->recent);
     free(s);
 }
 
@@ -129,25 +131,39 @@ static void claim_params(struct store *s, const struct changes *c, const struct 
     db_array_end(p);
 }
 
-/* Claimed first: whoever lost the partition must fail before it has written anything. */
+/* What is there although nobody remembered it. */
+static bool any_surprise(const struct changes *c)
+{
+    for (size_t i = 0; i < c->group_count; i++)
+        if (c->groups[i].there && !c->groups[i].remembered)
+            return true;
+    return false;
+}
+
+/* Claimed first: whoever lost the partition must fail before it has written anything. Duplicates
+ * are looked for before they hit the COPY: usages of a moment ago always, all while there are
+ * others. */
 static bool begin(struct store *s, struct changes *c, const struct store_part *parts,
                   struct err *err)
 {
     struct db_rows probed = {0};
-    bool probe = s->probe_first && store_ids(s, c, store_creates) > 0;
+    for (size_t i = 0; i < c->group_count; i++) {
+        struct group *g = &c->groups[i];
+        g->there = NULL;
+        g->inserted = g->creator != NULL;
+        g->remembered = g->creator && recent_seen(s->recent, &g->id);
+    }
+    bool probe = store_ids(s, c, s->probe_all ? store_creates : store_remembers) > 0;
     claim_params(s, c, parts);
     struct db_call calls[] = {{.sql = "BEGIN"},
                               {.sql = claim_sql, .params = &s->claims},
                               {.sql = "SAVEPOINT fresh"},
                               {.sql = store_probe_sql, .params = &s->ids, .rows = &probed}};
-    for (size_t i = 0; i < c->group_count; i++) {
-        c->groups[i].there = NULL;
-        c->groups[i].inserted = c->groups[i].creator != NULL;
-    }
     if (!db_pipe(s->db, calls, probe ? 4 : 3, NULL, err))
         return false;
     if (probe)
-        s->probe_first = store_note_probed(c, &probed) > 0;
+        store_note_probed(c, &probed);
+    s->probe_all = s->probe_all && any_surprise(c);
     return true;
 }
 
@@ -175,7 +191,7 @@ static bool insert_new(struct store *s, struct changes *c, struct err *err)
         for (size_t k = 0; k < c->group_count; k++)
             c->groups[k].inserted = c->groups[k].creator != NULL;
         store_note_probed(c, &probed);
-        s->probe_first = true;
+        s->probe_all = true;
     }
     return true;
 }

@@ -1,6 +1,7 @@
 /* store_parts - what the files of store share. Private to store*.c. */
 #pragma once
 
+#include "usage/recent.h"
 #include "usage/store.h"
 
 enum { STORE_RANGES_MAX = 4096, STORE_OUTBOX_CALLS = 32 /* in one round trip */ };
@@ -12,8 +13,9 @@ struct store_range {
 struct store {
     struct store_settings settings;
     struct db *db;
-    bool probe_first;                            /* the last batch had a duplicate */
-    int batches;                                 /* since the outbox was vacuumed */
+    struct recent *recent;
+    bool probe_all; /* the last batch had a duplicate that nobody remembered */
+    int batches;    /* since the outbox was vacuumed */
     struct store_range ranges[STORE_RANGES_MAX]; /* partitions that are known to be there */
     size_t range_count;
     struct db_params outbox[STORE_OUTBOX_CALLS];
@@ -30,11 +32,12 @@ struct store {
 /* The ids of the groups that `wanted` names, as the one parameter in s->ids; returns how many. */
 size_t store_ids(struct store *s, const struct changes *c, bool (*wanted)(const struct group *));
 bool store_creates(const struct group *g);
+bool store_remembers(const struct group *g);
 
 extern const char store_probe_sql[];
 
-/* Groups of these rows are duplicates: not to be inserted. Frees the rows; returns how many. */
-size_t store_note_probed(struct changes *c, struct db_rows *rows);
+/* Groups of these rows are duplicates: not to be inserted. Frees the rows. */
+void store_note_probed(struct changes *c, struct db_rows *rows);
 
 /* The existing usages that the batch's ratings touch, locked. */
 bool store_lock_usages(struct store *s, struct changes *c, struct err *err) MUST_CHECK;

@@ -25,6 +25,11 @@ bool store_creates(const struct group *g)
     return g->creator != NULL;
 }
 
+bool store_remembers(const struct group *g)
+{
+    return g->remembered;
+}
+
 static bool must_be_locked(const struct group *g)
 {
     return g->rated && !g->inserted;
@@ -54,19 +59,17 @@ const char store_probe_sql[] = "SELECT id, content, deleted_at IS NOT NULL FROM 
                                "id = ANY ($1::uuid[]) ORDER BY id";
 
 /* A duplicate's digest is read without a lock: it never changes. */
-size_t store_note_probed(struct changes *c, struct db_rows *rows)
+void store_note_probed(struct changes *c, struct db_rows *rows)
 {
-    size_t at = 0, found = 0;
+    size_t at = 0;
     for (int i = 0; i < rows->count; i++) {
         struct group *g = find_group(c, &at, db_uuid(rows, i, 0));
         g->there = arena_zero(c->a, sizeof *g->there);
         g->there->content = (uint64_t)db_int8(rows, i, 1);
         g->there->deleted = db_truth(rows, i, 2);
         g->inserted = false;
-        found++;
     }
     db_rows_fini(rows);
-    return found;
 }
 
 static struct text kept(struct arena *a, struct text t)
