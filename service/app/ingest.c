@@ -277,7 +277,6 @@ static void open_parts(struct worker *w)
         &(struct producer_options){.properties = (const struct kafka_property *)s->kafka,
                                    .property_count = (size_t)s->kafka_count,
                                    .transactional_id = id,
-                                   .client_id = id,
                                    .transaction_timeout_ms = s->transaction_timeout_ms,
                                    .idle = worker_idle_kafka,
                                    .idle_arg = w});

@@ -145,12 +145,9 @@ struct consumer *rebalance_consumer(struct worker *w, struct err *err)
     size_t n = 0;
     for (int i = 0; i < s->topic_raw.count + s->topic_rated.count; i++)
         topics[n++] = settings_topic(s, i);
-    char client_id[256];
-    snprintf(client_id, sizeof client_id, "usaged-%s-%d", s->instance_id, w->number);
     struct consumer_options options = {.properties = (const struct kafka_property *)s->kafka,
                                        .property_count = (size_t)s->kafka_count,
                                        .group = s->group,
-                                       .client_id = client_id,
                                        .topics = topics,
                                        .topic_count = n,
                                        .assigned = on_assigned,

@@ -121,7 +121,6 @@ static void rebalance_cb(rd_kafka_t *client, rd_kafka_resp_err_t code,
 static bool configure(rd_kafka_conf_t *conf, const struct consumer_options *o, struct err *err)
 {
     return kafka_conf_set(conf, "group.id", o->group, err) &&
-           kafka_conf_set(conf, "client.id", o->client_id, err) &&
            kafka_conf_set(conf, "enable.auto.commit", "false", err) &&
            kafka_conf_set(conf, "enable.auto.offset.store", "false", err) &&
            kafka_conf_set(conf, "auto.offset.reset", "error", err) &&
@@ -173,7 +172,7 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
         return NULL;
     }
     c->options.topics = NULL; /* the caller's, like the names: not kept */
-    c->options.group = c->options.client_id = NULL;
+    c->options.group = NULL;
     return c;
 }
 

@@ -21,7 +21,7 @@ struct consumer;
 struct consumer_options {
     const struct kafka_property *properties;
     size_t property_count;
-    const char *group, *client_id;
+    const char *group;
     const char *const *topics;
     size_t topic_count;
     /* ASSIGN: gives each element its start offset and leaves out those that are refused; false: it

@@ -13,7 +13,7 @@ enum { CALL_MS = 1000, SWEEP_MS = 12000 };
 
 struct producer {
     struct producer_options options;
-    char *id, *client_id;
+    char *id;
     rd_kafka_t *client;
     bool open;                  /* a transaction has begun */
     bool rebuild;               /* only a new handle helps */
@@ -50,8 +50,7 @@ struct producer *producer_new(const struct producer_options *options)
         abort();
     p->options = *options;
     p->id = strdup(options->transactional_id);
-    p->client_id = strdup(options->client_id);
-    if (!p->id || !p->client_id)
+    if (!p->id)
         abort();
     p->timeout_ms = options->transaction_timeout_ms;
     return p;
@@ -74,7 +73,6 @@ void producer_free(struct producer *p)
         return;
     destroy_client(p);
     free(p->id);
-    free(p->client_id);
     free(p);
 }
 
@@ -83,7 +81,6 @@ static bool configure(struct producer *p, rd_kafka_conf_t *conf, struct err *err
     char timeout[16];
     snprintf(timeout, sizeof timeout, "%d", p->timeout_ms);
     return kafka_conf_set(conf, "transactional.id", p->id, err) &&
-           kafka_conf_set(conf, "client.id", p->client_id, err) &&
            kafka_conf_set(conf, "transaction.timeout.ms", timeout, err) &&
            kafka_conf_set(conf, "partitioner", "murmur2_random", err);
 }

@@ -16,7 +16,7 @@ struct producer;
 struct producer_options {
     const struct kafka_property *properties;
     size_t property_count;
-    const char *transactional_id, *client_id;
+    const char *transactional_id;
     int transaction_timeout_ms;
     void (*idle)(void *arg,
                  int waited_ms); /* every few seconds while one step waits for the broker */

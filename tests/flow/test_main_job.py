@@ -179,3 +179,15 @@ def test_data_that_only_postgresql_refuses_holds_the_worker_and_says_why(started
 
     settled_and_right()
     started.main.wait_ready()
+
+
+def test_brokers_know_it_by_the_client_id_that_is_set(scene, publisher, settled_and_right):
+    service = scene.service(settings={"workers": 2, "kafka.client.id": "billing-ingest"})
+    service.migrate()
+    service.start()
+    publisher.raws(Records(40).take(20))
+    settled_and_right()
+
+    group = scene.rig.kafka.admin().describe_consumer_groups([scene.group])[scene.group].result()
+
+    assert [member.client_id for member in group.members] == ["billing-ingest"] * 2
