@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "raw_shape.h"
 #include "io/reader.h"
 #include "io/writer.h"
+#include "raw_shape.h"
 
 enum { RECORDS = 1000, ROUNDS = 500, RUNS = 7 };
 

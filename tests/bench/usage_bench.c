@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "usage_samples.h"
 #include "usage/digest.h"
 #include "usage/event.h"
 #include "usage/id.h"
 #include "usage/render.h"
+#include "usage_samples.h"
 
 enum { ROUNDS = 100, TIMES = 10000 }; /* short rounds: the least one is rarely disturbed */
 
