@@ -124,7 +124,10 @@ def _check_account(scene: Scene, ledger: Ledger, report: Report) -> None:
         name = f"{place[0]}[{place[1]}]"
         total = have[place].total()
         if total != len(entries[place]):
-            report.say("account", f"{name}: {total} records have an outcome, {len(entries[place])} were published")
+            here = {one.offset for one in read_all(scene.rig.kafka, [place[0]]) if one.partition == place[1]}
+            lost = sorted(entry.offset for entry in entries[place] if entry.offset not in here)
+            report.say("account", f"{name}: {total} records have an outcome, {len(entries[place])} were published, "
+                                  f"{len(here)} are in Kafka" + (f", not there: {lost}" if lost else ""))
         for outcome in have[place].keys() | {one for entry in entries[place] for one in entry.expect}:
             least = sum(1 for entry in entries[place] if entry.expect == {outcome})
             most = sum(1 for entry in entries[place] if outcome in entry.expect)
