@@ -19,7 +19,7 @@ CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 CFLAGS_cov := -O0 --coverage -DUSAGED_FAILPOINTS
 LDFLAGS_release := -O2 -flto=auto $(LINK_HARDENING)
 LDFLAGS_test := $(LINK_HARDENING)
-LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_asan := -fsanitize=address,undefined -Wl,--as-needed
 LDFLAGS_cov := --coverage
 
 SOURCES := $(sort $(wildcard service/*/*.c))
