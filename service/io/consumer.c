@@ -17,6 +17,7 @@ struct consumer {
     struct consumer_member *member;
     rd_kafka_topic_partition_list_t *held;   /* what is assigned */
     rd_kafka_topic_partition_list_t *paused; /* a pause survives a rebalance: it is ours to undo */
+    bool begun;                              /* what the group has given is being read */
     char *cluster;
 };
 
@@ -76,8 +77,13 @@ static void resume(struct consumer *c, const rd_kafka_topic_partition_list_t *pa
     }
 }
 
-/* ASSIGN is always answered with rd_kafka_assign(list), an empty list when all is refused:
- * assign(NULL) here can leave the consumer outside the group for ever. */
+/* ASSIGN is always answered with rd_kafka_assign(list), an empty list when nothing can be read (all
+ * is refused, or not taken over yet): assign(NULL) here can leave the consumer outside the group
+ * for ever.
+ *
+ * What is not taken over yet has no offset to begin at, and a logical one must not stand in for it:
+ * librdkafka asks the broker what it is, a seek meanwhile makes the answer outdated, and half a
+ * second later it asks again and goes there, past the records that have come between. */
 static void assign(struct consumer *c, rd_kafka_topic_partition_list_t *given)
 {
     forget_held(c);
@@ -87,16 +93,13 @@ static void assign(struct consumer *c, rd_kafka_topic_partition_list_t *given)
     bool taken = c->options.assigned(c->options.arg, parts);
     if (!taken) {
         rd_kafka_topic_partition_list_destroy(parts);
-        parts = rd_kafka_topic_partition_list_copy(given);
-        for (int i = 0; i < parts->cnt; i++)
-            parts->elems[i].offset = RD_KAFKA_OFFSET_END; /* never read from: paused, then sought */
+        parts = rd_kafka_topic_partition_list_new(1);
     }
     rd_kafka_assign(c->client, parts);
     c->held = parts;
+    c->begun = taken;
     if (taken)
         resume(c, parts);
-    else
-        consumer_pause_all(c);
 }
 
 static void revoke(struct consumer *c)
@@ -106,6 +109,7 @@ static void revoke(struct consumer *c)
     c->member = NULL;
     rd_kafka_assign(c->client, NULL);
     forget_held(c);
+    c->begun = false;
 }
 
 static void rebalance_cb(rd_kafka_t *client, rd_kafka_resp_err_t code,
@@ -252,10 +256,34 @@ static bool seek_once(struct consumer *c, rd_kafka_topic_partition_list_t *parts
     return true;
 }
 
+static bool holds_all(const struct consumer *c, rd_kafka_topic_partition_list_t *parts)
+{
+    for (int i = 0; i < parts->cnt; i++)
+        if (!rd_kafka_topic_partition_list_find(c->held, parts->elems[i].topic,
+                                                parts->elems[i].partition))
+            return false;
+    return true;
+}
+
+/* What an ASSIGN has given and nobody has read yet, or one more that was refused before. */
+static bool begin(struct consumer *c, const rd_kafka_topic_partition_list_t *parts, struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_assign(c->client, parts);
+    if (code)
+        return kafka_err(err, code, "assign");
+    forget_held(c);
+    c->held = rd_kafka_topic_partition_list_copy(parts);
+    c->begun = true;
+    resume(c, parts);
+    return true;
+}
+
 bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts, struct err *err)
 {
     if (parts->cnt == 0)
         return true;
+    if (!c->begun || !holds_all(c, parts))
+        return begin(c, parts, err);
     for (int i = 0; !seek_once(c, parts, err); i++)
         if (i == SEEK_TRIES ||
             stop_wait(SEEK_AGAIN_MS)) /* a partition just assigned has not started yet */

@@ -25,8 +25,8 @@ struct consumer_options {
     const char *const *topics;
     size_t topic_count;
     /* ASSIGN: gives each element its start offset and leaves out those that are refused; false: it
-     * could not find out, then the whole list is assigned and paused, and the caller takes over
-     * from its loop. */
+     * could not find out, then nothing is read before the caller has taken over from its loop and
+     * calls consumer_seek(). */
     bool (*assigned)(void *arg, rd_kafka_topic_partition_list_t *parts);
     /* REVOKE: nothing of this assignment may be published or stored any more. */
     void (*revoked)(void *arg);
@@ -46,7 +46,9 @@ rd_kafka_message_t *consumer_poll(struct consumer *c, int wait_ms, struct err *e
 /* Metadata of the present assignment; NULL while there is none. Borrowed: keep it to keep it. */
 struct consumer_member *consumer_member(const struct consumer *c);
 
-/* To explicit offsets in partitions that are held; resumes those that were paused. */
+/* To explicit offsets in partitions that are held; resumes those that were paused. After an ASSIGN
+ * that could not be answered, or with a partition that was refused then: `parts` are all that is to
+ * be read from now on. Between an ASSIGN and the REVOKE of its partitions. */
 bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts,
                    struct err *err) MUST_CHECK;
 
