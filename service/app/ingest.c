@@ -60,7 +60,7 @@ static void count_stored(struct worker *w, const struct batch *b)
                 metrics_dead(p->topic_index, (enum reason)r, p->dead[r]);
     }
     if (b->oldest_ms >= 0)
-        metrics_delay(false, (double)(instant_now() - b->oldest_ms) / 1000, b->piece_count);
+        metrics_delay(false, (double)(instant_now() - b->oldest_ms) / 1000, b->changes.entry_count);
 }
 
 static bool store(struct worker *w, struct batch *b, struct err *err)

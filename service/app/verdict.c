@@ -188,8 +188,8 @@ enum metrics_found verdict_of(const struct verdict_input *in, char *why, size_t 
     if (!is_covered(in))
         return not_covered(in, &s);
     say(&s,
-        "died between the two commits: the events of [%lld, %lld) are in the outbox, and are "
-        "published by the takeover",
+        "on their way, or left by a worker that died between the two commits: the events of "
+        "[%lld, %lld) are in the outbox; a takeover publishes them",
         LL(in->published), LL(in->stored));
     return FOUND_AHEAD;
 }

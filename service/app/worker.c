@@ -5,6 +5,7 @@
 
 #include "base/instant.h"
 #include "base/log.h"
+#include "base/stop.h"
 
 enum { SILENT_MS = 4000 };
 
@@ -27,7 +28,7 @@ void worker_waits(struct worker *w, enum health_key key, const char *text)
         metrics_retry(d);
         metrics_dependency(d, false);
     }
-    if (health_wait(key, w->number, text))
+    if (health_wait(key, w->number, text) && !stop_asked()) /* the end explains itself */
         log_line(LOG_WARNING, "waiting", "for=%s why=\"%s\"", key_names[key], text);
 }
 
@@ -38,7 +39,8 @@ void worker_goes(struct worker *w, enum health_key key)
         return;
     if (dependency_of(key, &d))
         metrics_dependency(d, true);
-    log_line(LOG_INFO, "going on", "after=%s", key_names[key]);
+    if (!stop_asked())
+        log_line(LOG_INFO, "going on", "after=%s", key_names[key]);
 }
 
 static void idle(struct worker *w)
