@@ -177,12 +177,6 @@ void recover_on_error(struct worker *w, const struct err *err)
         recover_wait_for_assign(w);
         return;
     }
-    if (w->generation == 0 && kafka_is_right_missing((rd_kafka_resp_err_t)err->code) && err->part) {
-        log_line(LOG_ERROR, "cannot start: Kafka refuses a right that is needed",
-                 "group=%s why=\"%s\"", w->settings->group, err->text);
-        stop_now(1);
-        return;
-    }
     w->must_take_over = true;
     if (robbed) {
         log_line(LOG_WARNING, "a claim was refused: another has taken the partition over",

@@ -16,8 +16,8 @@
 #include "base/embed.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "io/admin.h"
 #include "io/db.h"
-#include "io/kafka.h"
 #include "usage/record.h"
 
 enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4000, INBOUND_MS = 5000 };
@@ -78,7 +78,7 @@ static bool register_schemas(struct start *st, struct err *err)
 static bool open_parts(struct start *st, struct err *err)
 {
     const struct settings *s = st->settings;
-    char name[300], text[512];
+    char name[300];
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
     st->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
     st->registry =
@@ -90,15 +90,9 @@ static bool open_parts(struct start *st, struct err *err)
                      err);
     if (!st->registry)
         return false;
-    rd_kafka_conf_t *conf =
-        kafka_conf((const struct kafka_property *)s->kafka, (size_t)s->kafka_count, err);
-    if (!conf)
+    st->client = admin_new((const struct kafka_property *)s->kafka, (size_t)s->kafka_count, err);
+    if (!st->client)
         return false;
-    st->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
-    if (!st->client) {
-        rd_kafka_conf_destroy(conf);
-        return err_set(err, ERR_FATAL, "Kafka client: %s", text);
-    }
     st->changes = (struct changes_settings){.base_url = s->http_base_url,
                                             .key_is_id = s->event_key_is_id,
                                             .event_max = s->event_max_bytes};

@@ -56,9 +56,14 @@ static bool fault_of(const struct settings *s, const struct topics *t, size_t i,
     const struct admin_topic *topic = &t->all[i];
     bool outbound = i >= t->in;
     out[0] = 0;
-    if (outbound ? !topic->described : topic->partitions == 0)
+    if (outbound && !topic->described)
         snprintf(out, size, "does not exist (setting %s): `usaged topics --create` makes it",
                  t->settings[i]);
+    else if (!outbound && topic->partitions == 0) /* Kafka does not say which of the two */
+        snprintf(out, size,
+                 "does not exist (setting %s): `usaged topics --create` makes it; or else grant "
+                 "Read on topic %s",
+                 t->settings[i], topic->name);
     else if (outbound && strstr(topic->cleanup_policy, "compact"))
         snprintf(out, size,
                  "is compacted (setting %s), which removes events: kafka-configs.sh "
@@ -74,8 +79,7 @@ static bool fault_of(const struct settings *s, const struct topics *t, size_t i,
             (long long)topic->max_message_bytes, t->settings[i], largest(s), s->brokers,
             topic->name, largest(s));
     else if (outbound && topic->partitions == 0)
-        snprintf(out, size,
-                 "is there but not to be seen (setting %s): grant Write and Describe on topic %s",
+        snprintf(out, size, "is there but not to be seen (setting %s): grant Write on topic %s",
                  t->settings[i], topic->name);
     return out[0] != 0;
 }
@@ -89,8 +93,8 @@ static bool look(struct topics *t, rd_kafka_t *client, struct err *err)
     struct admin_topic *out = t->all + t->in;
     size_t n = t->count - t->in;
     for (int k = 0; k < LOOKS; k++) {
-        if (!admin_describe(client, out, n, WAIT_MS, err) ||
-            !admin_partitions(client, t->all, t->count, WAIT_MS, err))
+        if (!admin_partitions(client, t->all, t->count, WAIT_MS, err) ||
+            !admin_describe(client, out, n, WAIT_MS, err))
             return false;
         bool seen = true;
         for (size_t i = 0; i < n; i++)

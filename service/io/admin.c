@@ -18,6 +18,7 @@ rd_kafka_t *admin_new(const struct kafka_property *properties, size_t n, struct 
     rd_kafka_conf_t *conf = kafka_conf(properties, n, err);
     if (!conf)
         return NULL;
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR); /* for take_refusal() */
     rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!client) {
         rd_kafka_conf_destroy(conf);
@@ -31,6 +32,26 @@ static bool right_missing(struct err *err, const char *right, const char *kind, 
     return err_set(err, ERR_FATAL, "Kafka does not let us: grant %s on %s %s", right, kind, name);
 }
 
+/* Why the last login was refused, "" if it was not. Kept: librdkafka says the same thing only once
+ * in half a minute. */
+static _Thread_local char refusal[300];
+
+/* A call says that it had no answer; the errors of the connections, which say why, are events. */
+static void take_refusal(rd_kafka_t *client)
+{
+    rd_kafka_event_t *event;
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(client);
+    while ((event = rd_kafka_queue_poll(queue, 0))) {
+        rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+        if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+            snprintf(refusal, sizeof refusal, "%s", rd_kafka_event_error_string(event));
+        else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+            refusal[0] = 0; /* the login is not what it fails at now */
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+}
+
 /* Whom we asked belongs to "no answer": the usual cause is the address. */
 static bool no_answer(rd_kafka_t *client, const char *text, struct err *err)
 {
@@ -39,6 +60,11 @@ static bool no_answer(rd_kafka_t *client, const char *text, struct err *err)
     if (rd_kafka_conf_get(rd_kafka_conf(client), "bootstrap.servers", brokers, &n) !=
         RD_KAFKA_CONF_OK)
         brokers[0] = 0; /* longer than this */
+    take_refusal(client);
+    if (refusal[0])
+        return err_set(err, ERR_RETRY,
+                       "Kafka refuses the login at %s, see the settings kafka.sasl.*: %s", brokers,
+                       refusal);
     return err_set(err, ERR_RETRY, "Kafka does not answer at %s: %s", brokers, text);
 }
 
@@ -51,10 +77,13 @@ static const struct rd_kafka_metadata *metadata_of(rd_kafka_t *client, int wait_
     for (;;) {
         const struct rd_kafka_metadata *m = NULL;
         rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, &m, 1000);
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            take_refusal(client); /* nobody else empties the queue */
+            refusal[0] = 0;
             return m;
+        }
         no_answer(client, rd_kafka_err2str(code), err);
-        if (instant_ticks() >= end || stop_wait(LOOK_MS))
+        if (refusal[0] || instant_ticks() >= end || stop_wait(LOOK_MS))
             return NULL;
     }
 }
@@ -300,8 +329,15 @@ static bool ask_committed(rd_kafka_t *reader, const char *group,
     rd_kafka_resp_err_t code = rd_kafka_committed(reader, parts, QUESTION_MS);
     for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < parts->cnt; i++)
         code = parts->elems[i].err;
+    /* Who may not see the group has no coordinator to ask: the call only times out, and why lies in
+     * the reader's queue. */
+    rd_kafka_message_t *m = code ? rd_kafka_consumer_poll(reader, 0) : NULL;
+    if (m && kafka_is_right_missing(m->err))
+        code = m->err;
+    if (m)
+        rd_kafka_message_destroy(m);
     if (kafka_is_right_missing(code))
-        return right_missing(err, "Describe", "group", group);
+        return right_missing(err, "Read", "group", group);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_err(err, code, "committed offsets");
 }
 

@@ -1,8 +1,8 @@
 /* admin - questions to Kafka beside the records' way, and the making of topics.
  *
  * Each waits for at most wait_ms and looks at the stop meanwhile. ERR_RETRY: Kafka is away;
- * ERR_FATAL: a right is missing, and the text names it. Any client of librdkafka's will do; nothing
- * of its own queues is served.
+ * ERR_FATAL: a right is missing, and the text names it. Any client of librdkafka's will do; of one
+ * of admin_new() the errors of its connections are read, which say why a login is refused.
  */
 #pragma once
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/instant.h"
+#include "base/log.h"
 #include "base/stop.h"
 
 struct consumer_member {
@@ -15,9 +16,13 @@ struct consumer {
     rd_kafka_t *client;
     struct consumer_options options;
     struct consumer_member *member;
-    rd_kafka_topic_partition_list_t *held;   /* what is assigned */
-    rd_kafka_topic_partition_list_t *paused; /* a pause survives a rebalance: it is ours to undo */
-    bool begun;                              /* what the group has given is being read */
+    rd_kafka_topic_partition_list_t *held;    /* what is assigned */
+    rd_kafka_topic_partition_list_t *paused;  /* a pause survives a rebalance: it is ours to undo */
+    rd_kafka_topic_partition_list_t *read;    /* topics of which a message has come */
+    rd_kafka_topic_partition_list_t *missing; /* topics that were said not to be there */
+    const rd_kafka_topic_t *last;             /* the last message's */
+    bool joined; /* the group has given us something, if only nothing */
+    bool begun;  /* .. and it is being read */
     char *cluster;
 };
 
@@ -87,6 +92,7 @@ static void resume(struct consumer *c, const rd_kafka_topic_partition_list_t *pa
 static void assign(struct consumer *c, rd_kafka_topic_partition_list_t *given)
 {
     forget_held(c);
+    c->joined = true;
     consumer_member_drop(c->member);
     c->member = member_new(c->client);
     rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_copy(given);
@@ -156,6 +162,8 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
         abort();
     c->options = *options;
     c->paused = rd_kafka_topic_partition_list_new(4);
+    c->read = rd_kafka_topic_partition_list_new(4);
+    c->missing = rd_kafka_topic_partition_list_new(4);
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_rebalance_cb(conf, rebalance_cb);
     if (!configure(conf, options, err)) {
@@ -191,8 +199,50 @@ void consumer_free(struct consumer *c)
     consumer_member_drop(c->member);
     forget_held(c);
     rd_kafka_topic_partition_list_destroy(c->paused);
+    rd_kafka_topic_partition_list_destroy(c->read);
+    rd_kafka_topic_partition_list_destroy(c->missing);
     free(c->cluster);
     free(c);
+}
+
+static bool was_read(const struct consumer *c, const char *topic)
+{
+    return rd_kafka_topic_partition_list_find(c->read, topic, RD_KAFKA_PARTITION_UA) != NULL;
+}
+
+static void note_read(struct consumer *c, const rd_kafka_topic_t *topic)
+{
+    const char *name = rd_kafka_topic_name(topic);
+    c->last = topic;
+    if (!was_read(c, name))
+        rd_kafka_topic_partition_list_add(c->read, name, RD_KAFKA_PARTITION_UA);
+}
+
+/* At the start it must be granted first; a right that we have had may come back. */
+static bool right_missing(const struct consumer *c, rd_kafka_resp_err_t code, const char *topic,
+                          struct err *err)
+{
+    char group[256] = "";
+    size_t n = sizeof group;
+    bool of_topic = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    rd_kafka_conf_get(rd_kafka_conf(c->client), "group.id", group, &n);
+    err_set(err, (of_topic ? was_read(c, topic) : c->joined) ? ERR_RETRY : ERR_FATAL,
+            "Kafka does not let us: grant Read on %s %s", of_topic ? "topic" : "group",
+            of_topic ? topic : group);
+    err->code = code;
+    err->part = "kafka";
+    return false;
+}
+
+/* Once: it may come at any time, and may as well be a slip of the pen. */
+static void say_missing(struct consumer *c, const rd_kafka_message_t *m)
+{
+    const char *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : NULL;
+    if (!topic || rd_kafka_topic_partition_list_find(c->missing, topic, 0))
+        return;
+    rd_kafka_topic_partition_list_add(c->missing, topic, 0);
+    log_line(LOG_WARNING, "an inbound topic is not there: it is read as soon as it is", "topic=%s",
+             topic);
 }
 
 static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err *err)
@@ -201,9 +251,11 @@ static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        return;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* an inbound topic that is not there yet is
                                                      waited for */
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+        say_missing(c, m);
         return;
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
         consumer_member_drop(c->member);
@@ -215,8 +267,11 @@ static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err
                 m->rkt ? rd_kafka_topic_name(m->rkt) : "?", (int)m->partition,
                 rd_kafka_message_errstr(m));
         return;
-    default:
-        /* A topic or group right that is missing, or something new: the operator should see it. */
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        right_missing(c, m->err, m->rkt ? rd_kafka_topic_name(m->rkt) : "?", err);
+        return;
+    default: /* something new: the operator should see it */
         err_set(err, ERR_RETRY, "%s", rd_kafka_message_errstr(m));
         err->code = m->err;
         err->part = "kafka";
@@ -227,6 +282,8 @@ rd_kafka_message_t *consumer_poll(struct consumer *c, int wait_ms, struct err *e
 {
     err_clear(err);
     rd_kafka_message_t *m = rd_kafka_consumer_poll(c->client, wait_ms);
+    if (m && !m->err && m->rkt != c->last)
+        note_read(c, m->rkt);
     if (!m || !m->err)
         return m;
     classify(c, m, err);
@@ -315,8 +372,11 @@ bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *par
     if (parts->cnt == 0)
         return true;
     rd_kafka_resp_err_t code = rd_kafka_committed(c->client, parts, wait_ms);
-    for (int i = 0; !code && i < parts->cnt; i++)
-        code = parts->elems[i].err;
+    int i = 0; /* the part that has the error */
+    while (!code && i < parts->cnt && !(code = parts->elems[i].err))
+        i++;
+    if (kafka_is_right_missing(code))
+        return right_missing(c, code, i < parts->cnt ? parts->elems[i].topic : "?", err);
     return code ? kafka_err(err, code, "committed offsets") : true;
 }
 

@@ -39,8 +39,8 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
 void consumer_free(struct consumer *c);
 
 /* A message, NULL if none came in wait_ms. Errors of the library are told by err->kind: ERR_NONE
- * none, ERR_RETRY a fetch position that is no longer there (take over again). The caller destroys
- * the message. */
+ * none, ERR_RETRY a fetch position that is no longer there (take over again), ERR_FATAL a right
+ * that was missing from the start. The caller destroys the message. */
 rd_kafka_message_t *consumer_poll(struct consumer *c, int wait_ms, struct err *err);
 
 /* Metadata of the present assignment; NULL while there is none. Borrowed: keep it to keep it. */

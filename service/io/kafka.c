@@ -5,16 +5,22 @@
 
 #include "base/log.h"
 
-/* librdkafka says "broker down" in many words and often; one line from us says it better
- * (app/health.h). */
+/* A refused login does not pass by itself. Of a worker's two clients one says it; of the start and
+ * of a command admin.c does. */
+static bool is_refused_login(const rd_kafka_t *client, const char *text)
+{
+    return rd_kafka_type(client) == RD_KAFKA_CONSUMER && strstr(text, "SASL authentication error");
+}
+
+/* librdkafka says "broker down" and "transaction failed" in many words and often; one line from us
+ * says it better (app/health.h). */
 static void log_cb(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
-    (void)client;
-    static const char *const noise[] = {"FAIL",     "ERROR",  "CONFWARN", "ADDOFFSETS",
-                                        "ADDPARTS", "GETPID", "REQTMOUT", "TERMINATE"};
+    static const char *const noise[] = {"FAIL",   "ERROR",    "CONFWARN",  "ADDOFFSETS", "ADDPARTS",
+                                        "GETPID", "REQTMOUT", "TERMINATE", "TXNERR"};
     enum log_level ours = level <= 3 ? LOG_ERROR : level <= 4 ? LOG_WARNING : LOG_DEBUG;
     for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++)
-        if (strcmp(facility, noise[i]) == 0)
+        if (strcmp(facility, noise[i]) == 0 && !is_refused_login(client, text))
             ours = LOG_DEBUG;
     log_line(ours, "librdkafka", "facility=%s text=\"%s\"", facility, text);
 }

@@ -18,11 +18,14 @@ struct producer {
     bool open;                  /* a transaction has begun */
     bool rebuild;               /* only a new handle helps */
     bool has_twin;              /* for good: a new handle would fence the other one */
+    bool sent;                  /* this transaction has a message */
+    bool proved;                /* one with a message was committed: no right was missing then */
     rd_kafka_resp_err_t why;    /* the last error of a call */
     int failures;               /* transactions aborted in a row */
     int timeout_ms;             /* of the next handle: doubled after an abort by time-out */
     int64_t begun_ms;           /* CLOCK_BOOTTIME: it counts a suspended machine too */
     rd_kafka_resp_err_t report; /* first failed delivery of this transaction */
+    char report_topic[250];     /* .. and where to */
     rd_kafka_topic_t *topics[16];
     const char *topic_names[16];
     int topic_count;
@@ -39,8 +42,10 @@ static void delivered(rd_kafka_t *client, const rd_kafka_message_t *m, void *arg
 {
     (void)client;
     struct producer *p = arg;
-    if (m->err && !p->report)
-        p->report = m->err;
+    if (!m->err || p->report)
+        return;
+    p->report = m->err;
+    snprintf(p->report_topic, sizeof p->report_topic, "%s", rd_kafka_topic_name(m->rkt));
 }
 
 struct producer *producer_new(const struct producer_options *options)
@@ -82,6 +87,7 @@ static bool configure(struct producer *p, rd_kafka_conf_t *conf, struct err *err
     snprintf(timeout, sizeof timeout, "%d", p->timeout_ms);
     return kafka_conf_set(conf, "transactional.id", p->id, err) &&
            kafka_conf_set(conf, "transaction.timeout.ms", timeout, err) &&
+           kafka_conf_set(conf, "delivery.report.only.error", "true", err) &&
            kafka_conf_set(conf, "partitioner", "murmur2_random", err);
 }
 
@@ -142,6 +148,28 @@ static bool twin(struct producer *p, struct err *err)
                    p->id);
 }
 
+/* Puts in front what to grant. At the start that must be done first; a right that we have had may
+ * come back. */
+static bool right_missing(const struct producer *p, struct err *err)
+{
+    if (p->report == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        err_wrap(err, "Kafka does not let us: grant Write on topic %s", p->report_topic);
+    else if (err->code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        err_wrap(err,
+                 "Kafka does not let us: grant Write on transactional id %s, or on the prefix "
+                 "of all, which is kafka.group.id and a dash",
+                 p->id);
+    else if (err->code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        err_wrap(err, "Kafka does not let us: grant Read on the group");
+    else if (err->code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        err_wrap(err, "Kafka does not let us: grant Read on the inbound topics and Write on the "
+                      "outbound ones");
+    else
+        return false;
+    err->kind = p->proved ? ERR_RETRY : ERR_FATAL;
+    return true;
+}
+
 bool producer_open(struct producer *p, struct err *err)
 {
     if (p->has_twin)
@@ -151,6 +179,7 @@ bool producer_open(struct producer *p, struct err *err)
     destroy_client(p);
     if (!make_client(p, err))
         return false;
+    p->report = RD_KAFKA_RESP_ERR_NO_ERROR; /* was of the handle before */
     rd_kafka_error_t *error = NULL;
     error = rd_kafka_init_transactions(p->client, 5 * CALL_MS);
     if (!error)
@@ -161,8 +190,10 @@ bool producer_open(struct producer *p, struct err *err)
     if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT &&
         p->timeout_ms > p->options.transaction_timeout_ms)
         p->timeout_ms = p->options.transaction_timeout_ms;
-    else if (kafka_is_right_missing(code) || code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
+    else if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
         err->kind = ERR_FATAL;
+    else
+        right_missing(p, err);
     return false;
 }
 
@@ -188,6 +219,8 @@ static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what
         p->rebuild = true;
     if (is_twin(p, code))
         return twin(p, err);
+    if (right_missing(p, err))
+        return false;
     bool by_time = code == RD_KAFKA_RESP_ERR__FENCED ||
                    code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
                    p->report == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
@@ -207,6 +240,7 @@ bool producer_begin(struct producer *p, struct err *err)
     if (error)
         return failed(p, error, "begin_transaction", err);
     p->open = true;
+    p->sent = false;
     p->begun_ms = boot_ms();
     return true;
 }
@@ -273,17 +307,23 @@ static bool refused(struct producer *p, rd_kafka_resp_err_t code, const char *to
     } else {
         kafka_err(err, code, "produce");
     }
-    return err_wrap(err, "%s", topic);
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        p->report = code;
+        snprintf(p->report_topic, sizeof p->report_topic, "%s", topic);
+    }
+    return right_missing(p, err) ? false : err_wrap(err, "%s", topic);
 }
 
 bool producer_send(struct producer *p, const struct producer_message *m, struct err *err)
 {
-    for (int64_t since = boot_ms();;) {
+    for (int64_t since = 0;;) {
         rd_kafka_resp_err_t code = m->header_count ? produce_headers(p, m) : produce_plain(p, m);
         if (!code)
-            return true;
+            return p->sent = true;
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || stop_asked_for(p))
             return refused(p, code, m->topic, err);
+        if (since == 0)
+            since = boot_ms();
         rd_kafka_poll(p->client, 100); /* full: let some go out */
         idle(p, since);
     }
@@ -305,6 +345,7 @@ bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *
         return failed(p, error, "commit_transaction", err);
     failpoint("after-kafka-commit");
     p->open = false;
+    p->proved = p->proved || p->sent;
     p->failures = 0;
     if (p->timeout_ms != p->options.transaction_timeout_ms) {
         p->timeout_ms = p->options.transaction_timeout_ms;

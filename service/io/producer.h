@@ -50,7 +50,7 @@ bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *
                      const struct consumer_member *m, struct err *err) MUST_CHECK;
 
 /* Ends the own transaction, whatever state it is in. False: not yet (ERR_RETRY: again later;
- * ERR_FATAL: a twin). */
+ * ERR_FATAL: a twin, or a right that was missing from the start). */
 bool producer_settle(struct producer *p, struct err *err) MUST_CHECK;
 
 bool producer_is_open(const struct producer *p); /* a transaction has begun */

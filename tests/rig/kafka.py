@@ -8,10 +8,12 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence, TypeVar
 
 from confluent_kafka import (Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException,
                              TopicPartition)
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic,
+                                   OffsetSpec, ResourcePatternType, ResourceType)
 
 from .java import JavaPart, parts_folder
 from .ports import free_port
+from .wait import until
 
 # Makes kills and restarts quick; `Rig(broker_defaults=True)` leaves the broker's own values.
 QUICK = {
@@ -21,6 +23,13 @@ QUICK = {
     "broker.session.timeout.ms": 5000,
     "broker.heartbeat.interval.ms": 500,
 }
+
+# Users of a broker with access control: each one's password is its name. `admin` may do all; the others what `grant`
+# gives them.
+ADMIN, USER = "admin", "usaged"
+
+# (right, kind, name, by prefix), as in ("READ", "TOPIC", "usage.raw", False).
+Right = tuple[str, str, str, bool]
 
 
 # What a broker, or a client that has just asked it, says of something that is about to be there.
@@ -32,24 +41,25 @@ T = TypeVar("T")
 
 
 class Kafka(JavaPart):
-    """`quick` trades throughput for a quick start; `settings` go to server.properties and win."""
+    """`quick` trades throughput for a quick start; `settings` go to server.properties and win. With `acls` clients
+    must log in, and nobody but the admin may do what was not granted."""
 
     name = "kafka"
 
     def __init__(self, folder: Path, quick: bool = True, broker_defaults: bool = False,
-                 settings: Optional[Mapping[str, object]] = None):
+                 settings: Optional[Mapping[str, object]] = None, acls: bool = False):
         super().__init__(folder)
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         # What a test's own client starts from. Its complaints about a broker that is down on purpose help nobody.
         self.client = {"bootstrap.servers": self.bootstrap, "reconnect.backoff.ms": 50,
-                       "reconnect.backoff.max.ms": 250, "log_level": 0}
+                       "reconnect.backoff.max.ms": 250, "log_level": 0, **(login(ADMIN) if acls else {})}
         self._quick = quick
         self._admin: Optional[AdminClient] = None
         self._askers: dict[str, Consumer] = {}
-        self._write_properties({**({} if broker_defaults else QUICK), **(settings or {})})
+        self._write_properties({**({} if broker_defaults else QUICK), **(settings or {})}, acls)
 
-    def _write_properties(self, settings: Mapping[str, object]) -> None:
+    def _write_properties(self, settings: Mapping[str, object], acls: bool) -> None:
         controller = free_port()
         properties = {
             "process.roles": "broker,controller",
@@ -66,6 +76,7 @@ class Kafka(JavaPart):
             "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 4,
             "log.cleaner.dedupe.buffer.size": 16 << 20,
+            **(_access_control(self.bootstrap, controller) if acls else {}),
             **settings,
         }
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
@@ -162,8 +173,50 @@ class Kafka(JavaPart):
         _wait(self.admin().delete_records([TopicPartition(topic, number, offset)
                                            for number, offset in before.items()]))
 
+    def grant(self, rights: Iterable[Right], user: str = USER) -> None:
+        """Allows the user this, and waits until the broker goes by it."""
+        rights = list(rights)
+        _wait(self.admin().create_acls([_acl(AclBinding, right, user) for right in rights]))
+        until("all is granted", lambda: all(self._granted(right, user) for right in rights))
+
+    def revoke(self, rights: Iterable[Right], user: str = USER) -> None:
+        rights = list(rights)
+        _wait(self.admin().delete_acls([_acl(AclBindingFilter, right, user) for right in rights]))
+        until("all is revoked", lambda: not any(self._granted(right, user) for right in rights))
+
+    def _granted(self, right: Right, user: str) -> bool:
+        return bool(self.admin().describe_acls(_acl(AclBindingFilter, right, user)).result(15))
+
     def group_members(self, group: str) -> int:
         return self._patiently(lambda: len(self.admin().describe_consumer_groups([group])[group].result(15).members))
+
+
+def login(user: str) -> dict[str, str]:
+    """A client's settings for a broker with access control."""
+    return {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "PLAIN", "sasl.username": user,
+            "sasl.password": user}
+
+
+def _access_control(bootstrap: str, controller: int) -> dict[str, object]:
+    """Clients have a listener with a login; the broker talks to itself over one that has none and is nobody else's."""
+    users = "".join(f' user_{name}="{name}"' for name in (ADMIN, USER))
+    return {
+        "listeners": f"CLIENTS://{bootstrap},BROKER://127.0.0.1:{free_port()},CONTROLLER://127.0.0.1:{controller}",
+        "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "BROKER",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.clients.plain.sasl.jaas.config":
+            f"org.apache.kafka.common.security.plain.PlainLoginModule required{users};",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:{ADMIN};User:ANONYMOUS",
+    }
+
+
+def _acl(make: type[AclBinding], right: Right, user: str) -> AclBinding:
+    operation, kind, name, by_prefix = right
+    pattern = ResourcePatternType.PREFIXED if by_prefix else ResourcePatternType.LITERAL
+    return make(ResourceType[kind], name, pattern, f"User:{user}", "*", AclOperation[operation],
+                AclPermissionType.ALLOW)
 
 
 def _each_good(parts: list[TopicPartition]) -> list[TopicPartition]:

@@ -30,19 +30,22 @@ class Rig:
 
     `kafka_quick=False` gives the broker's virtual machine its full compiler: for figures.
     `broker_defaults=True` leaves the broker's time-outs as Kafka ships them.
+    `kafka_acls=True` makes clients log in, and a right is only what was granted (`Kafka.grant`).
     USAGED_RIG_KEEP=1 keeps the folder with all logs.
     """
 
     def __init__(self, kafka_quick: bool = True, broker_defaults: bool = False,
                  kafka_settings: Optional[Mapping[str, object]] = None,
                  postgres_settings: Optional[Mapping[str, object]] = None,
+                 kafka_acls: bool = False,
                  say: Callable[[str], None] = lambda text: None):
         self.folder = Path(tempfile.mkdtemp(prefix="usaged-rig-"))
         self.folder.chmod(0o755)  # PostgreSQL may run as another user
         self._keep = os.environ.get("USAGED_RIG_KEEP", "") not in ("", "0")
         if not self._keep:
             reaper.watch_folder(self.folder)
-        self.kafka = Kafka(self.folder / "kafka", kafka_quick, broker_defaults, kafka_settings)
+        self.kafka = Kafka(self.folder / "kafka", kafka_quick, broker_defaults, kafka_settings,
+                           kafka_acls)
         self.postgres = Postgres(self.folder / "postgres", postgres_settings)
         self.registry = Registry(self.folder / "registry")
         self.parts = (self.kafka, self.postgres, self.registry)

@@ -1,0 +1,228 @@
+"""A broker that lets clients do only what was granted: the rights that the README lists are enough, and each is needed."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lib.publish import Publisher
+from lib.records import Records
+from lib.settle import outcomes, wait_settled
+from rig.kafka import USER, login
+from rig.rig import Rig
+from rig.wait import until
+
+README = Path(__file__).resolve().parent.parent.parent / "README.md"
+INBOUND, OUTBOUND = ("raw", "rated"), ("create", "state-change", "attribute-change", "delete", "dead-letter")
+
+# What a row of the README's table is about: kind, the keys of its names, by prefix.
+ROWS = {
+    "transactional ids with the prefix `<group>-`": ("TRANSACTIONAL_ID", ("group-",), True),
+    "the outbound topics": ("TOPIC", OUTBOUND, False),
+    "the inbound topics": ("TOPIC", INBOUND, False),
+    "the group `<group>`": ("GROUP", ("group",), False),
+}
+WORDS = {"Read": "READ", "Write": "WRITE", "Describe": "DESCRIBE", "DescribeConfigs": "DESCRIBE_CONFIGS"}
+
+
+def in_readme():
+    """Each right of the README's table: (right, kind, key of the name, by prefix)."""
+    table = README.read_text().partition("### Kafka\n")[2].partition("\n### ")[0]
+    rows = [row for row in re.findall(r"^\| (.*?) \| (.*?) \|$", table, flags=re.M) if row[0] not in ("on", "---")]
+    assert {on for on, _ in rows} == set(ROWS)
+    return [(WORDS[word], kind, key, by_prefix) for on, words in rows for kind, keys, by_prefix in [ROWS[on]]
+            for key in keys for word in words.split(", ")]
+
+
+RIGHTS = in_readme()
+SOON_DEAD = {"kafka.session.timeout.ms": 2000, "kafka.heartbeat.interval.ms": 500}
+
+
+def named(scene, rights):
+    """The same with this scene's names."""
+    names = {"group-": f"{scene.group}-", "group": scene.group, **scene.topic}
+    return [(right, kind, names[key], by_prefix) for right, kind, key, by_prefix in rights]
+
+
+def as_user(scene, **settings):
+    """A service of a migrated database that has logged in as the user who needs rights."""
+    service = scene.service(settings={**{f"kafka.{name}": value for name, value in login(USER).items()}, **settings})
+    service.migrate()
+    return service
+
+
+@pytest.fixture(scope="module")
+def rig():
+    with Rig(kafka_acls=True) as started:
+        yield started
+
+
+# ---- enough ----------------------------------------------------------------------------------------------------------
+
+def test_the_rights_of_the_readme_are_enough_for_the_main_job(scene, publisher, settled_and_right, tmp_path):
+    scene.rig.kafka.grant(named(scene, RIGHTS))
+    service, source = as_user(scene, **SOON_DEAD), Records(1)
+    records = source.take(60)
+    publisher.raws(records[:40])
+    publisher.flush()
+
+    # Its end between the two commits leaves a batch to what is started next.
+    service.start(wait=False, env={"USAGED_FAILPOINT": "before-kafka-commit:kill:2",
+                                   "USAGED_FAILPOINT_MARK": str(tmp_path / "mark")})
+    service.wait_exit()
+    service.start()
+    publisher.raws(records[40:])
+    for record in records:
+        publisher.rated(source.rating_of(record), expect={"changed", "parked"})
+    publisher.bytes(b"?", "framing")
+    settled_and_right()
+
+    assert service.metric("usaged_takeovers_total", found="ahead") > 0
+    assert outcomes(scene)["created"] == 60 and outcomes(scene)["dead"] == 1
+    assert service.topics().stdout.count("  ok\n") == 7
+    offsets = service.run("offsets").stdout.splitlines()[1:]
+    assert len(offsets) == 8 and all(line.endswith("  equal") for line in offsets)
+    assert service.stop() == 0
+
+
+def test_topics_are_made_with_the_right_to_create_them(rig):
+    scene = rig.scene("create", create_topics=False)
+    service = as_user(scene)
+    rig.kafka.grant(named(scene, RIGHTS))
+
+    refused = service.topics(create=True, partitions=1)
+    rig.kafka.grant([("CREATE", "TOPIC", f"{scene.name}.", True)])
+    made = service.topics(create=True, partitions=1)
+
+    assert refused.returncode == 1
+    assert re.fullmatch(rf"usaged: topics: .*grant Create on topic {scene.name}\.\S+\n", refused.stderr)
+    assert made.returncode == 0 and made.stdout.count("made ") == 7
+
+
+# ---- each is needed --------------------------------------------------------------------------------------------------
+
+READ, WRITE = "Kafka does not let us: grant Read", "Kafka does not let us: grant Write"
+
+# A right of the README is missing altogether: what the one line says of it.
+MISSING = {right: {
+    "group-": f"{WRITE} on transactional id {{group}}-",
+    "group": f"{READ} on group {{group}}",
+    **{key: f"{READ} on topic {{topic}}" for key in INBOUND},
+    **{key: f"grant {'Write' if right[0] == 'WRITE' else 'DescribeConfigs'} on topic {{topic}}" for key in OUTBOUND},
+}[right[2]] for right in RIGHTS}
+
+# Only seeing the thing is granted. Of a topic Kafka does not say so before the first record is to be taken or published.
+ONLY_SEEN = {right: MISSING[right] for right in RIGHTS if right[2] in ("group-", "group")}
+ONLY_SEEN |= {right: f"{READ} on the inbound topics and Write on the outbound ones: .*{{topic}}\\[0\\]"
+              for right in RIGHTS if right[2] in INBOUND}
+ONLY_SEEN |= {right: f"{READ} on the inbound topics and Write on the outbound ones: "
+              for right in RIGHTS if right[0] == "WRITE" and right[2] in ("create", "dead-letter")}
+
+
+@pytest.fixture(scope="module")
+def starts(rig):
+    """What became of each start without one of the rights, and its scene. All at once: some take seconds to be sure."""
+    cases = [(right, False) for right in MISSING] + [(right, True) for right in ONLY_SEEN]
+    scenes = [rig.scene("without", create_topics=False) for _ in cases]
+    rig.kafka.create_topics([name for scene in scenes for name in scene.topic.values()], 1)
+    for scene, (right, seen) in zip(scenes, cases):
+        left = [one for one in RIGHTS if one != right] + ([("DESCRIBE", *right[1:])] if seen else [])
+        rig.kafka.grant(named(scene, left))
+        if seen:
+            publisher = Publisher(scene)
+            publisher.raws(Records(1).take(5))
+            publisher.bytes(b"?", "framing")
+            publisher.flush()
+    with ThreadPoolExecutor(10) as pool:
+        ends = pool.map(lambda scene: as_user(scene).run("run", check=False), scenes)
+        return dict(zip(cases, zip(scenes, ends)))
+
+
+def name_of(right):
+    return f"{right[0]}-{right[2]}".lower()
+
+
+def one_line(done):
+    """The only line that is worse than a warning."""
+    said = [line for line in done.stderr.splitlines() if line.startswith("usaged: ") or " error " in line]
+    assert done.returncode == 1 and len(said) == 1, done.stderr
+    return said[0]
+
+
+@pytest.mark.parametrize("right", MISSING, ids=name_of)
+def test_a_start_without_a_right_ends_with_a_line_that_names_it(starts, right):
+    scene, done = starts[right, False]
+
+    line = one_line(done)
+
+    assert MISSING[right].format(group=scene.group, topic=scene.topic.get(right[2])) in line
+
+
+@pytest.mark.parametrize("right", ONLY_SEEN, ids=name_of)
+def test_to_see_a_thing_is_not_enough_to_start(starts, right):
+    scene, done = starts[right, True]
+
+    line = one_line(done)
+
+    assert re.search(ONLY_SEEN[right].format(group=re.escape(scene.group), topic=scene.topic.get(right[2])), line)
+
+
+def test_commands_name_the_right_that_is_missing(scene):
+    kafka, service, raw, delete = scene.rig.kafka, as_user(scene), scene.topic["raw"], scene.topic["delete"]
+    configs = ("DESCRIBE_CONFIGS", "TOPIC", "delete", False)
+
+    kafka.grant(named(scene, [right for right in RIGHTS if right[2] not in ("group", "raw") and right != configs]))
+    topics, offsets = service.topics(), service.run("offsets", check=False)
+    kafka.grant(named(scene, [configs]))
+    seen = service.topics()
+
+    assert topics.returncode == 1 and topics.stderr == (
+        f"usaged: topics: Kafka does not let us: grant DescribeConfigs on topic {delete}\n")
+    assert offsets.returncode == 1 and offsets.stderr == f"usaged: offsets: {READ} on group {scene.group}\n"
+    assert seen.returncode == 1 and seen.stdout.count("  ok\n") == 6
+    assert re.search(rf"^{re.escape(raw)} .*; or else grant Read on topic {re.escape(raw)}$", seen.stdout, flags=re.M)
+
+
+# ---- later -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("right, text", [
+    (("READ", "TOPIC", "raw", False), f"{READ} on topic {{topic}}"),
+    (("WRITE", "TOPIC", "create", False), f"{WRITE} on topic {{topic}}"),
+], ids=["read-raw", "write-create"])
+def test_a_right_that_is_taken_away_later_is_waited_for(scene, publisher, settled_and_right, right, text):
+    kafka = scene.rig.kafka
+    kafka.grant(named(scene, RIGHTS))
+    service = as_user(scene).start()
+    publisher.raws(Records(1).take(20))
+    publisher.flush()
+    wait_settled(scene, publisher.ledger)
+
+    kafka.revoke(named(scene, [right]))
+    publisher.raws(Records(2).take(20))
+    publisher.flush()
+    wanted = text.format(group=scene.group, topic=scene.topic.get(right[2]))
+    until("/readyz names the right", lambda: wanted in service.readyz()[1]["waiting"]["kafka"])
+    kafka.grant(named(scene, [right]))
+
+    settled_and_right()
+    assert service.alive()
+
+
+# ---- the login -------------------------------------------------------------------------------------------------------
+
+def test_a_refused_login_is_said_and_waited_for(scene):
+    kafka, refused = scene.rig.kafka, "Kafka refuses the login at {}, see the settings kafka.sasl.*: "
+    wanted = refused.format(kafka.bootstrap)
+    service = as_user(scene, **{"kafka.sasl.password": "geheim"})
+
+    service.start(wait=False)
+    until("/readyz says so", lambda: service.readyz()[1]["waiting"]["kafka"].startswith(wanted))
+
+    assert service.readyz()[0] == 503 and service.alive()
+    service.wait_log(f"warning main: waiting for=kafka why=\"{re.escape(wanted)}.*Invalid username or password")
+    assert "geheim" not in service.log_text()
+    for command in ("topics", "offsets"):
+        done = service.run(command, check=False)
+        assert done.returncode == 1 and re.fullmatch(f"usaged: {command}: {re.escape(wanted)}.*\n", done.stderr)
+    assert service.stop() == 0
