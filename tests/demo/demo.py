@@ -214,6 +214,10 @@ class Demo:
     def _print_usage(self, usage: str, text: str) -> None:
         print(f"\nOne rated usage: {self._service.base}/usage/{usage}\n")
         print(_indented(text))
+        if self._stays():
+            self._print_hints()
+
+    def _print_hints(self) -> None:
         print(f"""
 Look further:
   curl '{self._service.base}/usage?limit=3'
@@ -221,8 +225,12 @@ Look further:
   psql {self._scene.url} -c "SELECT status, count(*) FROM usage GROUP BY status"
   logs in {self._scene.folder.parent}""")
 
+    @staticmethod
+    def _stays() -> bool:
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
     def _stay(self) -> None:
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        if self._stays():
             print("\nAll stays up until Ctrl-C.", flush=True)
             try:
                 threading.Event().wait()

@@ -372,6 +372,8 @@ def test_run_waits_for_an_inbound_topic_and_makes_none(bare):
     service.wait_ready()
     until("both partitions are taken over", lambda: service.metric("usaged_takeovers_total", found="first") == 2)
     assert bare.topic["rated"] not in kafka.admin().list_topics(timeout=10).topics
+    service.wait_log(rf"warning .*an inbound topic is not there.* topic={re.escape(bare.topic['rated'])}\n")
+    assert service.log_text().count("an inbound topic is not there") <= 2
 
 
 # ---- the registry ------------------------------------------------------------------------------------------------------

@@ -103,7 +103,8 @@ def test_the_readmes_example_publishes_reads_and_knows_the_id(started):
     program = "".join(readme.blocks("python")) + "\nprint(usage_id, usage['id'])\n"
     for ours, theirs in (("http://localhost:8081/apis/ccompat/v7", started.rig.registry.url),
                          ("localhost:9092", started.rig.kafka.bootstrap), ("usage.raw", started.topic["raw"]),
-                         ("usage.create", started.topic["create"]), ("my-rating-engine", f"{started.name}.reader")):
+                         ("usage.create", started.topic["create"]), ("usage.rated", started.topic["rated"]),
+                         ("my-rating-engine", f"{started.name}.reader")):
         assert f'"{ours}"' in program, f"README.md's example names {ours} no more"
         program = program.replace(f'"{ours}"', f'"{theirs}"')
 
@@ -115,7 +116,11 @@ def test_the_readmes_example_publishes_reads_and_knows_the_id(started):
     told, read = ids.split()
     assert told == read
     assert said == f"UsageCreateEvent {told} received 1"
-    assert client_of(started.main).get(f"/usage/{told}").json()["usageType"] == "VOICE"
+    client = client_of(started.main)
+    until("the usage is rated", lambda: client.get(f"/usage/{told}").json()["status"] == "rated")
+    usage = client.get(f"/usage/{told}").json()
+    assert usage["usageType"] == "VOICE"
+    assert usage["ratedProductUsage"][0]["taxIncludedRatingAmount"] == {"unit": "CNY", "value": Decimal("0.600000000")}
 
 
 def test_the_readmes_requests_are_answered(started):
