@@ -85,12 +85,15 @@ bool recover_seek(struct worker *w, struct err *err)
 void recover_wait_for_assign(struct worker *w)
 {
     struct err err;
+    uint64_t generation = w->generation;
     if (w->lost_since == 0) {
         w->lost_since = instant_ticks();
         w->busy = true;
         bool settled = producer_settle(w->producer, &err);
         w->busy = false;
         w->publishing = NULL;
+        if (w->generation != generation)
+            return; /* the next assignment has come while the transaction was ended */
         if (!settled && err.kind == ERR_FATAL) {
             log_line(LOG_ERROR, "cannot go on", "why=\"%s\"", err.text);
             stop_now(1);

@@ -226,7 +226,8 @@ static bool right_missing(const struct consumer *c, rd_kafka_resp_err_t code, co
     size_t n = sizeof group;
     bool of_topic = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
     rd_kafka_conf_get(rd_kafka_conf(c->client), "group.id", group, &n);
-    err_set(err, (of_topic ? was_read(c, topic) : c->joined) ? ERR_RETRY : ERR_FATAL,
+    bool had = of_topic ? was_read(c, topic) : c->joined;
+    err_set(err, !had && kafka_is_starting() ? ERR_FATAL : ERR_RETRY,
             "Kafka does not let us: grant Read on %s %s", of_topic ? "topic" : "group",
             of_topic ? topic : group);
     err->code = code;
@@ -325,6 +326,7 @@ static bool holds_all(const struct consumer *c, rd_kafka_topic_partition_list_t 
 /* What an ASSIGN has given and nobody has read yet, or one more that was refused before. */
 static bool begin(struct consumer *c, const rd_kafka_topic_partition_list_t *parts, struct err *err)
 {
+    c->begun = false;
     rd_kafka_resp_err_t code = rd_kafka_assign(c->client, parts);
     if (code)
         return kafka_err(err, code, "assign");

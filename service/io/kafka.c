@@ -1,9 +1,13 @@
 #include "io/kafka.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/instant.h"
 #include "base/log.h"
+
+enum { START_MS = 60000 };
 
 /* A refused login does not pass by itself. Of a worker's two clients one says it; of the start and
  * of a command admin.c does. */
@@ -36,6 +40,7 @@ bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, 
 rd_kafka_conf_t *kafka_conf(const struct kafka_property *properties, size_t n, struct err *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    kafka_is_starting(); /* from the first client on */
     rd_kafka_conf_set_log_cb(conf, log_cb);
     for (size_t i = 0; i < n; i++)
         if (!kafka_conf_set(conf, properties[i].name, properties[i].value, err)) {
@@ -74,6 +79,14 @@ bool kafka_txn_err(struct err *err, rd_kafka_error_t *error, const char *what)
     err->part = "kafka";
     rd_kafka_error_destroy(error);
     return false;
+}
+
+bool kafka_is_starting(void)
+{
+    static _Atomic int64_t first;
+    int64_t now = instant_ticks(), none = 0;
+    atomic_compare_exchange_strong(&first, &none, now);
+    return now - first < START_MS;
 }
 
 bool kafka_is_right_missing(rd_kafka_resp_err_t code)

@@ -25,3 +25,7 @@ bool kafka_txn_err(struct err *err, rd_kafka_error_t *error, const char *what);
 
 /* A right that the operator must grant (wire contract section 8). */
 bool kafka_is_right_missing(rd_kafka_resp_err_t code);
+
+/* In the first minute of the process: what is missing then must be granted first; later it may come
+ * back, and is waited for. Any thread. */
+bool kafka_is_starting(void);

@@ -152,6 +152,8 @@ static bool twin(struct producer *p, struct err *err)
  * come back. */
 static bool right_missing(const struct producer *p, struct err *err)
 {
+    if (err->kind == ERR_LOST) /* out of the group: nothing else counts */
+        return false;
     if (p->report == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         err_wrap(err, "Kafka does not let us: grant Write on topic %s", p->report_topic);
     else if (err->code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
@@ -166,7 +168,7 @@ static bool right_missing(const struct producer *p, struct err *err)
                       "outbound ones");
     else
         return false;
-    err->kind = p->proved ? ERR_RETRY : ERR_FATAL;
+    err->kind = !p->proved && kafka_is_starting() ? ERR_FATAL : ERR_RETRY;
     return true;
 }
 
@@ -297,6 +299,7 @@ static bool refused(struct producer *p, rd_kafka_resp_err_t code, const char *to
                     struct err *err)
 {
     char text[256];
+    rd_kafka_poll(p->client, 0); /* why the transaction failed may be known already */
     rd_kafka_resp_err_t why = rd_kafka_fatal_error(p->client, text, sizeof text);
     if (why) {
         p->rebuild = true;
