@@ -1,6 +1,7 @@
 """The main job on real parts: each outcome that a record may have, once, with its event."""
 
 from lib.records import Records, id_of
+from lib.schemas import PLAIN
 from lib.schemas_rated import RATED_PLAIN
 from lib.settle import outcomes, wait_settled
 from rig.wait import until
@@ -136,6 +137,18 @@ def test_every_bad_record_is_a_dead_letter_and_costs_no_other(started, publisher
 
     settled_and_right()
     assert outcomes(started)["created"] == 30
+
+
+def test_a_usage_whose_event_could_not_be_sent_is_a_dead_letter_and_costs_no_other(started, publisher, settled_and_right):
+    """A record well below its own limit: an event says of each characteristic what type its value has."""
+    source = Records(41)
+    giant = {**source.next(), "usageCharacteristic": [{"name": "n", "value": 1}] * 80_000}
+    publisher.raws(source.take(10), partition=1)
+    publisher.bytes(publisher.encoded(giant, PLAIN), "event-too-large", partition=1)
+    publisher.raws(source.take(10), partition=1)
+
+    settled_and_right()
+    assert outcomes(started) == {"created": 20, "dead": 1}
 
 
 def test_a_bill_without_a_price_stores_nothing_and_takes_no_parked_rating_away(started, publisher, settled_and_right):

@@ -118,6 +118,41 @@ def test_a_rebalance_in_the_middle_of_a_back_off_loses_nothing(scene, publisher,
     settled_and_right()
 
 
+def shares(scene):
+    """How many partitions each member has."""
+    group = scene.rig.kafka.admin().describe_consumer_groups([scene.group])[scene.group].result(15)
+    return [len(member.assignment.topic_partitions) for member in group.members]
+
+
+def retries(service):
+    return service.metrics()['usaged_retries_total{name="postgres"}']
+
+
+def test_partitions_that_come_while_postgres_is_away_are_read_from_where_they_were_stored(scene, publisher,
+                                                                                         settled_and_right):
+    """The takeover cannot be finished when the group asks for it: what is read later must begin at the very record."""
+    service, _ = flowing(scene, publisher, seed=110)
+    other = scene.service("b", QUICK).start()
+    until("each has half, and has taken it over", lambda: shares(scene) == [scene.partitions] * 2 and
+          {service.readyz()[0], other.readyz()[0]} == {200})
+    scene.rig.postgres.kill()
+    source = Records(111)
+    for partition in range(scene.partitions):
+        publisher.raws(source.take(20), partition=partition)
+    publisher.flush()
+    taken = service.log_text().count("partition taken over")
+
+    other.kill()
+    until("all are its own", lambda: shares(scene) == [2 * scene.partitions])
+    tried = retries(service)
+    until("it has tried to take them over", lambda: retries(service) > tried + 1)
+    assert service.log_text().count("partition taken over") == taken
+    scene.rig.postgres.start()
+
+    settled_and_right()
+    service.wait_ready()
+
+
 # --- asked to stop ----------------------------------------------------------------------------------------------
 
 

@@ -395,3 +395,26 @@ def test_a_service_whose_partitions_are_all_refused_stays_up_and_looks_again_at_
     stopped.main.wait_ready()
     settled_and_right()
     assert found(stopped.main, "equal") + found(second, "equal") >= 8
+
+
+def test_a_partition_that_was_refused_is_read_once_a_recovery_finds_it_mended(stopped, publisher, source, settled_and_right):
+    """No assignment comes between: the partition is not among those that the consumer reads, and must get there."""
+    service, topic = stopped.main, stopped.topic["raw"]
+    with stopped.connect() as db:
+        db.execute("UPDATE source_offset SET cluster_id = 'elsewhere' WHERE (topic, partition) = (%s, 0)", (topic,))
+    service.start(wait=False)
+    service.wait_log(r"partition refused .* partition=0 ")
+    for partition in range(stopped.partitions):
+        publisher.raws(source.take(10), partition=partition)
+    publisher.flush()
+    with stopped.connect() as db:
+        db.execute("UPDATE source_offset SET cluster_id = (SELECT min(cluster_id) FROM source_offset "
+                   "WHERE cluster_id <> 'elsewhere') WHERE cluster_id = 'elsewhere'")
+
+    with stopped.connect() as db:
+        db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'usaged/%'")
+    publisher.raws(source.take(10), partition=1)
+
+    settled_and_right()
+    service.wait_ready()
+    assert found(service, "equal") > stopped.partitions

@@ -8,6 +8,7 @@
 
 #include "usage/digest.h"
 #include "usage/id.h"
+#include "usage/render.h"
 #include "usage_samples.h"
 
 static struct arena *a;
@@ -387,6 +388,29 @@ static void the_text_of_a_refusal_names_the_value_cut_and_the_limit(void **state
     assert_true(strlen(err.text) < 300);
 }
 
+/* The record's memory is used for the next one at once (mapping.h). */
+static void a_raw_records_own_memory_may_go_once_it_is_mapped(void **state)
+{
+    (void)state;
+    struct raw_usage *raw = sample_call(a);
+    struct buf before = {0}, after = {0};
+    assert_true(map_raw(raw));
+    render_document(&before, change.usage);
+
+    memset(raw->specification, 0xa5, sizeof *raw->specification);
+    memset(raw->parties.items, 0xa5, raw->parties.count * sizeof(struct related_party));
+    memset(raw->characteristics.items, 0xa5,
+           raw->characteristics.count * sizeof(struct characteristic));
+    memset(raw, 0xa5, sizeof *raw);
+    render_document(&after, change.usage);
+
+    assert_string_equal(buf_text(&after), buf_text(&before));
+    assert_true(text_eq(change.source, TEXT("med-gz-02")));
+    assert_true(text_eq(change.usage->description, TEXT("Outgoing national voice call")));
+    buf_fini(&before);
+    buf_fini(&after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_status_that_is_none_of_the_seven_is_refused),
         cmocka_unit_test(of_several_reasons_the_first_of_the_table_counts),
         cmocka_unit_test(the_text_of_a_refusal_names_the_value_cut_and_the_limit),
+        cmocka_unit_test(a_raw_records_own_memory_may_go_once_it_is_mapped),
     };
     return cmocka_run_group_tests(tests, start, end);
 }
