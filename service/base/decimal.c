@@ -1,6 +1,7 @@
 #include "base/decimal.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,15 +216,34 @@ static bool short_decimal(double v, struct decimal *out)
     return false;
 }
 
-static size_t shortest_print(double v, char out[32])
+/* Below a power of two the doubles lie twice as close as above it, so the nearest decimal of 16
+ * digits may read back as the one below, and the next one away from zero as v. */
+static bool next_reads_back(double v, char text[32])
 {
-    int n = 0;
-    for (int digits = 15; digits <= 17; digits++) {
-        n = snprintf(out, 32, "%.*g", digits, v);
-        if (strtod(out, NULL) == v)
+    int exponent;
+    if (frexp(fabs(v), &exponent) != 0.5)
+        return false;
+    snprintf(text, 32, "%.15e", v); /* keeps zeros at the end, which the last digit may be */
+    for (size_t i = strcspn(text, "e"); i > 0 && text[i - 1] != '-'; i--) {
+        char *digit = &text[i - 1];
+        if (*digit == '.')
+            continue;
+        *digit = *digit == '9' ? '0' : (char)(*digit + 1);
+        if (*digit != '0')
             break;
     }
-    return (size_t)n;
+    return strtod(text, NULL) == v;
+}
+
+static size_t shortest_print(double v, char out[32])
+{
+    int fewest = fabs(v) < DBL_MIN ? 1 : DBL_DIG; /* subnormals have fewer digits that count */
+    for (int digits = fewest; digits <= 17; digits++) {
+        snprintf(out, 32, "%.*g", digits, v);
+        if (strtod(out, NULL) == v || (digits == 16 && next_reads_back(v, out)))
+            break;
+    }
+    return strlen(out);
 }
 
 bool decimal_from_double(double v, struct decimal *out)

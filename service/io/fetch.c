@@ -13,7 +13,6 @@ struct fetch {
     CURLM *multi;
     char *user, *password;
     char error[CURL_ERROR_SIZE];
-    bool too_long; /* the body, of the running request */
     atomic_bool cancelled;
 };
 
@@ -60,25 +59,20 @@ void fetch_answer_fini(struct fetch_answer *answer)
     buf_fini(&answer->body);
 }
 
-struct sink {
-    struct fetch *fetch;
-    struct buf *body;
-};
-
 static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
 {
-    struct sink *sink = arg;
+    struct fetch_answer *answer = arg;
     size_t n = size * count;
-    if (n > FETCH_BODY_MAX - sink->body->len) {
-        sink->fetch->too_long = true;
+    if (n > FETCH_BODY_MAX - answer->body.len) {
+        answer->too_long = true;
         return 0;
     }
-    buf_add(sink->body, bytes, n);
+    buf_add(&answer->body, bytes, n);
     return n;
 }
 
 static void set_up(struct fetch *f, const char *url, struct curl_slist *headers, const char *body,
-                   struct sink *sink)
+                   struct fetch_answer *answer)
 {
     CURL *e = f->easy;
     bool secure = strncmp(url, "https:", 6) == 0;
@@ -96,7 +90,7 @@ static void set_up(struct fetch *f, const char *url, struct curl_slist *headers,
     curl_easy_setopt(e, CURLOPT_USERAGENT, "usaged");
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, f->error);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, sink);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, answer);
     if (f->user) {
         curl_easy_setopt(e, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
         curl_easy_setopt(e, CURLOPT_USERNAME, f->user);
@@ -105,7 +99,6 @@ static void set_up(struct fetch *f, const char *url, struct curl_slist *headers,
     if (body)
         curl_easy_setopt(e, CURLOPT_POSTFIELDS, body);
     f->error[0] = 0;
-    f->too_long = false;
 }
 
 /* curl_easy_perform() could not be interrupted; this sees the stop at once. */
@@ -158,21 +151,18 @@ bool fetch_run(struct fetch *f, const char *url, const char *accept, const char 
                const char *body_type, struct fetch_answer *answer, struct err *err)
 {
     *answer = (struct fetch_answer){0};
-    struct sink sink = {f, &answer->body};
     struct curl_slist *headers = header(NULL, "Accept", accept);
     if (body)
         headers = header(header(headers, "Content-Type", body_type), "Expect", "");
-    set_up(f, url, headers, body, &sink);
+    set_up(f, url, headers, body, answer);
     bool stopped = false;
     CURLcode code = perform(f, &stopped);
     take_head(f->easy, answer);
     curl_slist_free_all(headers);
-    if (code == CURLE_OK)
+    if (code == CURLE_OK || answer->too_long)
         return true;
     if (stopped)
         return err_set(err, ERR_RETRY, "stopped");
-    if (f->too_long)
-        return err_set(err, ERR_RETRY, "the answer is longer than %d bytes", FETCH_BODY_MAX);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(err, ERR_RETRY, "timed out, no whole answer within %d s",
                        FETCH_TOTAL_MS / 1000);

@@ -18,13 +18,14 @@ struct fetch_answer {
     long status;
     char type[64]; /* media type in lower case, without parameters; "" if there is none */
     struct buf body;
+    bool too_long; /* the body is cut: it has more than FETCH_BODY_MAX bytes */
 };
 
 struct fetch *fetch_new(const char *user, const char *password); /* both may be NULL */
 void fetch_free(struct fetch *f);
 
 /* GET, or POST of `body` when it is not NULL. Any status is an answer. ERR_RETRY: there was none
- * (refused, timed out, a bad certificate, more than FETCH_BODY_MAX, the stop); the text says which,
+ * (refused, timed out, a bad certificate, the stop); the text says which,
  * without the URL. The caller ends `answer` with fetch_answer_fini() either way. */
 bool fetch_run(struct fetch *f, const char *url, const char *accept, const char *body,
                const char *body_type, struct fetch_answer *answer, struct err *err) MUST_CHECK;

@@ -10,7 +10,7 @@
 
 /* Named types are laid out again wherever they are used: this ends it when that gets out of hand.
  */
-enum { VISITS_MAX = 50000 };
+enum { VISITS_MAX = 50000, SYMBOLS_MAX = 200000 };
 
 /* The end of a union, as long as it is not known. */
 #define UNION_END UINT32_MAX
@@ -29,7 +29,7 @@ struct build {
     struct err *err;
     bool bad;
     int depth;
-    size_t visits, op_room, path_room, skipped;
+    size_t visits, symbols, op_room, path_room, skipped;
 };
 
 static size_t compile(struct build *b, const struct schema_type *t, struct want want);
@@ -44,6 +44,7 @@ static const char *wanted(const struct want *want)
                                         [SHAPE_NUMBER] = "decimal or double",
                                         [SHAPE_VALUE] =
                                             "string, long, double, boolean, decimal or Json",
+                                        [SHAPE_JSON] = "string",
                                         [SHAPE_RECORD] = "record",
                                         [SHAPE_ARRAY] = "array of records"};
     return want->what == ITEM ? "record" : names[want->field->kind];
@@ -100,7 +101,8 @@ static uint32_t add_path(struct build *b, uint32_t parent, const char *name)
 {
     struct plan *p = b->plan;
     p->paths = grow(p->paths, p->path_count, &b->path_room, sizeof *p->paths);
-    p->paths[p->path_count] = (struct path){parent, arena_copy(p->arena, name, strlen(name))};
+    size_t n = strnlen(name, PLAN_PATH_CHARS); /* no message shows more of it */
+    p->paths[p->path_count] = (struct path){parent, arena_copy(p->arena, name, n)};
     return (uint32_t)p->path_count++;
 }
 
@@ -145,6 +147,7 @@ static void set_default(const struct shape_field *f, unsigned char *record)
     case SHAPE_DECIMAL:
     case SHAPE_NUMBER:
     case SHAPE_VALUE:
+    case SHAPE_JSON:
     case SHAPE_RECORD:
     case SHAPE_ARRAY:
         break; /* all zero: absent, NULL, empty */
@@ -204,9 +207,11 @@ static const struct shape_field **match_fields(struct build *b, const struct sch
     for (size_t i = 0; i < shape->count; i++) {
         const struct shape_field *f = &shape->fields[i];
         int at = find_field(t, shape, f, used);
+        struct want want = {FIELD, f, 0};
         if (at < 0 && f->required)
             refuse(b, add_path(b, path, f->name),
-                   "the schema does not have it, and it has no default");
+                   "the schema does not have it where %s is needed: it has no default",
+                   wanted(&want));
         if (at < 0)
             continue;
         matches[at] = f;
@@ -232,30 +237,25 @@ static size_t compile_fields(struct build *b, const struct schema_type *t,
     return least;
 }
 
-/* Any record whose name ends in Json and that has a text `json`: a JSON value. */
+static bool ends_in_json(const char *name)
+{
+    size_t length = strlen(name);
+    return length >= 4 && strcmp(name + length - 4, "Json") == 0;
+}
+
+/* Any record whose name, or an alias of it, ends in Json and that has a text `json`: a JSON value.
+ */
 static size_t compile_json(struct build *b, const struct schema_type *t, struct want want)
 {
-    size_t length = strlen(t->name), least = 0;
-    bool found = false;
-    if (length < 4 || strcmp(t->name + length - 4, "Json") != 0)
+    bool named = ends_in_json(t->name);
+    for (const char *const *alias = t->aliases; !named && *alias; alias++)
+        named = ends_in_json(*alias);
+    if (!named)
         return mismatch(b, t, &want);
-    for (size_t i = 0; i < t->count && !b->bad; i++) {
-        const struct schema_type *theirs = t->fields[i].type;
-        struct want skip = {NOTHING, NULL, add_path(b, want.path, t->fields[i].name)};
-        bool text = theirs->kind == SCHEMA_STRING ||
-                    (theirs->kind == SCHEMA_BYTES && theirs->logical == SCHEMA_PLAIN);
-        if (strcmp(t->fields[i].name, "json") == 0 && text) {
-            emit(b, (struct op){.code = OP_VALUE_JSON,
-                                .offset = (uint32_t)want.field->offset,
-                                .path = skip.path});
-            found = true;
-            least += 1;
-        } else {
-            note_skipped(b, skip.path);
-            least += compile(b, theirs, skip);
-        }
-    }
-    return found ? least : mismatch(b, t, &want);
+    const struct shape_field json = {
+        .name = "json", .kind = SHAPE_JSON, .offset = want.field->offset, .required = true};
+    const struct shape shape = {.name = "Json", .fields = &json, .count = 1};
+    return compile_fields(b, t, &shape, want.path);
 }
 
 static size_t compile_record(struct build *b, const struct schema_type *t, struct want want)
@@ -299,7 +299,10 @@ static size_t compile_items(struct build *b, const struct schema_type *t, struct
     least += compile(b, t->items, item);
     if (op.code == OP_LIST &&
         least == 0) /* a few bytes would make a hundred thousand of our structs */
-        return refuse(b, want.path, "the items of this array take no bytes");
+        return refuse(b, want.path,
+                      "the schema has an array of %.200s, an item of which takes no bytes, where "
+                      "an array of records is needed",
+                      t->items->label);
     emit(b, (struct op){.code = OP_NEXT, .next = at, .path = want.path});
     b->plan->ops[at].next = here(b);
     b->plan->ops[at].count = least < UINT32_MAX ? (uint32_t)least : UINT32_MAX;
@@ -375,6 +378,8 @@ static uint8_t take_code(const struct schema_type *t, enum shape_kind kind)
             return OP_VALUE_TRUTH;
         number = number_code(t, true);
         return number != OP_DONE ? number : text_code(t, OP_VALUE_TEXT);
+    case SHAPE_JSON:
+        return text_code(t, OP_VALUE_JSON);
     case SHAPE_RECORD:
     case SHAPE_ARRAY:
         break;
@@ -393,9 +398,17 @@ static uint8_t skip_code(const struct schema_type *t)
     return codes[t->kind];
 }
 
+/* NULL: too many. */
 static const struct symbol *new_symbols(struct build *b, const struct schema_type *t,
-                                        const struct shape_field *f)
+                                        const struct want *want)
 {
+    const struct shape_field *f = want->field;
+    b->symbols += t->count;
+    if (b->symbols > SYMBOLS_MAX) {
+        refuse(b, want->path, "the schema has more than %d symbols, counted where used",
+               SYMBOLS_MAX);
+        return NULL;
+    }
     struct symbol *symbols = arena_zero(b->plan->arena, (t->count + 1) * sizeof *symbols);
     for (size_t i = 0; i < t->count; i++) {
         struct text name = text_of(t->symbols[i]);
@@ -424,7 +437,7 @@ static size_t compile_scalar(struct build *b, const struct schema_type *t, struc
         op.code = take_code(t, want.field->kind);
         op.offset = (uint32_t)want.field->offset;
         if (op.code == OP_SYMBOL || op.code == OP_TEXT_SYMBOL)
-            op.symbols = new_symbols(b, t, want.field);
+            op.symbols = new_symbols(b, t, &want);
         if (op.code == OP_SYMBOL_NAME)
             op.field = want.field;
     }

@@ -32,6 +32,7 @@ enum shape_kind {
     SHAPE_NUMBER,  /* struct value: the same or REAL */
     SHAPE_VALUE,   /* struct value: a union of string, int/long, float/double, boolean, decimal,
                       record Json */
+    SHAPE_JSON,    /* struct value: the text of a record Json; plan.c's own */
     SHAPE_RECORD,  /* struct ... *: NULL when null or missing */
     SHAPE_ARRAY    /* struct list of records: empty when null or missing */
 };

@@ -333,6 +333,12 @@ enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms,
     return answer;
 }
 
+bool registry_first_look(const struct registry_schema *schema)
+{
+    /* The one thing about it that changes; it was never a constant object. */
+    return !atomic_flag_test_and_set(&((struct registry_schema *)schema)->looked_at);
+}
+
 /* --- subjects ------------------------------------------------------------------------------- */
 
 /* POST of {"schema": "..."}. */

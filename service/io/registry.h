@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct registry_schema {
     int32_t id;
     const struct plan *plan; /* NULL: unsupported */
     struct err why;          /* then: ERR_DATA and its text */
+    atomic_flag looked_at;   /* registry_first_look() */
 };
 
 enum registry_answer {
@@ -45,6 +47,9 @@ void registry_free(struct registry *r);
 /* Waits at most wait_ms (0: not at all) for an answer that is not cached. */
 enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms,
                                    const struct registry_schema **schema, struct err *why);
+
+/* True for the first caller of all threads: what there is to say of a schema is said once. */
+bool registry_first_look(const struct registry_schema *schema);
 
 /* The id under which `schema` stands in `subject`: looked up, then registered if absent and
  * `may_register`. Blocks up to some seconds; only at start. ERR_RETRY: away. ERR_FATAL: refused, or

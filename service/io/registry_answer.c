@@ -14,9 +14,10 @@ static bool is_json(const char *type)
 /* The object in an answer, NULL if it has none; the caller drops it. jansson limits its depth. */
 static json_t *object_of(const struct fetch_answer *answer)
 {
-    json_t *root = is_json(answer->type) ? json_loadb(answer->body.data ? answer->body.data : "",
-                                                      answer->body.len, 0, NULL)
-                                         : NULL;
+    json_t *root =
+        is_json(answer->type) && !answer->too_long
+            ? json_loadb(answer->body.data ? answer->body.data : "", answer->body.len, 0, NULL)
+            : NULL;
     if (json_is_object(root))
         return root;
     json_decref(root);
@@ -41,8 +42,9 @@ static void describe(const struct fetch_answer *answer, const json_t *object, ch
                        quoted));
     if (!object && answer->status < 500)
         snprintf(out + n, size - (size_t)n, ", but %s",
-                 is_json(answer->type) ? "its body is no JSON object"
-                                       : "it is not the registry's: another content type");
+                 !is_json(answer->type) ? "it is not the registry's: another content type"
+                 : answer->too_long     ? "its body is too long"
+                                        : "its body is no JSON object");
 }
 
 static struct registry_parsed away(const struct fetch_answer *answer, const json_t *object,
@@ -96,8 +98,18 @@ static struct registry_parsed unknown(const struct fetch_answer *answer, const j
     return p;
 }
 
+/* Asking again would not make it shorter, and its partitions would wait for ever. */
+static struct registry_parsed too_long(void)
+{
+    struct registry_parsed p = {.kind = REGISTRY_ANSWER_UNSUPPORTED};
+    err_set(&p.why, ERR_DATA, "the registry's answer has more than %d bytes", FETCH_BODY_MAX);
+    return p;
+}
+
 struct registry_parsed registry_answer_schema(const struct fetch_answer *answer)
 {
+    if (answer->too_long && answer->status == 200 && is_json(answer->type))
+        return too_long();
     json_t *object = object_of(answer);
     struct registry_parsed p = answer->status == 200 && object ? schema_of(answer, object)
                                : is_unknown(answer, object)    ? unknown(answer, object)

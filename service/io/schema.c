@@ -3,6 +3,7 @@
 #include <avro.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -15,6 +16,7 @@ struct reading {
     json_t *names;              /* full name: place in `types` */
     struct schema_type **types; /* named types */
     size_t named, seen, fields;
+    const char *field; /* the innermost one around what is read, NULL: none */
 };
 
 static const char *const kind_names[] = {"null",   "boolean", "int",    "long",  "float",
@@ -25,8 +27,9 @@ static struct schema_type *read_type(struct reading *r, json_t *json, const char
 
 static void *refuse(struct reading *r, const char *what, const char *name)
 {
-    char quoted[TEXT_QUOTED];
-    err_set(r->err, ERR_DATA, "schema: %s \"%s\"", what, text_quote(text_of(name), quoted));
+    char quoted[TEXT_QUOTED], field[TEXT_QUOTED];
+    err_set(r->err, ERR_DATA, "schema: %s \"%s\"%s%s", what, text_quote(text_of(name), quoted),
+            r->field ? ", in field " : "", r->field ? text_quote(text_of(r->field), field) : "");
     return NULL;
 }
 
@@ -76,10 +79,12 @@ static const char *const *read_strings(struct reading *r, json_t *array)
     return out;
 }
 
-/* [A-Za-z_][A-Za-z0-9_]*, with points between such parts if `points`. */
+/* [A-Za-z_][A-Za-z0-9_]*, with points between such parts if `points`; not too long. */
 static bool is_name(const char *s, bool points)
 {
     bool first = true;
+    if (strlen(s) > SCHEMA_NAME_MAX)
+        return false;
     for (; *s; s++) {
         bool letter = (*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z') || *s == '_';
         bool digit = *s >= '0' && *s <= '9';
@@ -235,7 +240,10 @@ static bool read_field(struct reading *r, json_t *json, const char *space, struc
         return refuse(r, "more than 1000 fields: at", name);
     f->name = copy(r, name);
     f->aliases = read_strings(r, json_object_get(json, "aliases"));
+    const char *around = r->field;
+    r->field = f->name;
     f->type = read_type(r, type, space);
+    r->field = around;
     return f->type != NULL;
 }
 
@@ -340,6 +348,47 @@ static struct schema_type *read_type(struct reading *r, json_t *json, const char
     return refuse(r, "a type that is no string, list or object", "");
 }
 
+static bool holds_nul(const json_t *json)
+{
+    return json_is_string(json) && strlen(json_string_value(json)) != json_string_length(json);
+}
+
+/* A default of `bytes` may well hold one, and nothing that we read may: with those texts taken out
+ * what is left means the same, or is refused for what it lacks. True: some were. */
+static bool drop_nul(json_t *json)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+    size_t i;
+    bool dropped = false;
+    json_object_foreach_safe(json, next, key, value)
+    {
+        dropped |= holds_nul(value) ? json_object_del(json, key) == 0 : drop_nul(value);
+    }
+    json_array_foreach(json, i, value)
+    {
+        /* The others keep their places: symbols count by them. */
+        dropped |=
+            holds_nul(value) ? json_array_set_new(json, i, json_null()) == 0 : drop_nul(value);
+    }
+    return dropped;
+}
+
+/* Before a tree is made of it: an empty object is two bytes of text and 240 of tree. Those inside
+ * texts are counted too; there is room for them. */
+static bool fits(const char *json, size_t n, struct err *err)
+{
+    size_t nodes = 0;
+    if (n > SCHEMA_TEXT_MAX)
+        return err_set(err, ERR_DATA, "schema: has %zu bytes, the limit is %d", n, SCHEMA_TEXT_MAX);
+    for (size_t i = 0; i < n; i++)
+        nodes += json[i] == '{' || json[i] == '[';
+    return nodes <= SCHEMA_NODES_MAX ||
+           err_set(err, ERR_DATA, "schema: has %zu objects and lists, the limit is %d", nodes,
+                   SCHEMA_NODES_MAX);
+}
+
 /* avro-c has one buffer for its errors, shared by all threads. */
 static bool avro_agrees(const char *json, size_t n, struct err *err)
 {
@@ -358,16 +407,23 @@ static bool avro_agrees(const char *json, size_t n, struct err *err)
 const struct schema_type *schema_read(struct arena *a, const char *json, size_t n, struct err *err)
 {
     json_error_t where;
-    json_t *root = json_loadb(json, n, JSON_DECODE_ANY, &where);
+    if (!fits(json, n, err))
+        return NULL;
+    json_t *root = json_loadb(json, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &where);
     if (!root) {
         err_set(err, ERR_DATA, "schema: is no JSON: %s, line %d", where.text, where.line);
         return NULL;
     }
+    char *without_nul = drop_nul(root) ? json_dumps(root, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     struct reading r = {.arena = a, .err = err, .names = json_object()};
     /* Ours comes first: its texts are better, and avro-c is spared what it does not survive well.
      */
     const struct schema_type *t = read_type(&r, root, "");
     json_decref(r.names);
     json_decref(root);
-    return t && avro_agrees(json, n, err) ? t : NULL;
+    /* avro-c does not read a text with NUL in it. */
+    bool sound = t && (without_nul ? avro_agrees(without_nul, strlen(without_nul), err)
+                                   : avro_agrees(json, n, err));
+    free(without_nul);
+    return sound ? t : NULL;
 }

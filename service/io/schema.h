@@ -1,7 +1,8 @@
 /* schema - a writer's Avro schema as a tree of types, with what avro-c drops: logical types,
  * aliases.
  *
- * avro-c is asked whether the text is a schema at all; the tree is read from the JSON. A named type
+ * avro-c is asked whether the text is a schema at all (without what holds NUL in it, such as a
+ * default of bytes: that it does not read); the tree is read from the JSON. A named type
  * that is used several times is one node with several parents; no type contains itself.
  */
 #pragma once
@@ -39,7 +40,10 @@ enum schema_logical {
 };
 
 enum {
-    SCHEMA_TYPES_MAX = 20000, /* places in a schema where a type stands */
+    SCHEMA_TEXT_MAX = 1 << 20, /* bytes of the JSON */
+    SCHEMA_NODES_MAX = 100000, /* braces and brackets that open in it */
+    SCHEMA_NAME_MAX = 1000,    /* bytes of a name, of a namespace: each type inside repeats it */
+    SCHEMA_TYPES_MAX = 20000,  /* places in a schema where a type stands */
     SCHEMA_FIXED_MAX = 16 << 20
 };
 

@@ -90,9 +90,9 @@ static void write_parties(struct jsonw *w, const struct list *list)
 /* What stands between the braces, without the blanks around it; empty if there is nothing. */
 static struct text members_of(struct text object)
 {
-    const char *p = object.p, *end = p + object.n;
     if (object.n < 2)
         return (struct text){0};
+    const char *p = object.p, *end = p + object.n;
     for (p++; p < end - 1 && strchr(" \t\r\n", *p); p++) {
     }
     for (end--; end > p && strchr(" \t\r\n", end[-1]); end--) {

@@ -117,8 +117,8 @@ def end(scene) -> None:
         db.execute(f"DROP DATABASE {scene.database} WITH (FORCE)")
 
 
-def measure(rig, scene, topic: str, count: int) -> dict:
-    """Starts the service on a full topic, and waits until all is published."""
+def measure(rig, scene, topic: str, count: int, first: int = 0) -> dict:
+    """Starts the service on a full topic, and waits until all is published; `first` records of it were before."""
     with scene.connect() as db:
         db.execute("CHECKPOINT")  # so that an earlier load is not written on this one's account
     if page_cache:
@@ -128,10 +128,10 @@ def measure(rig, scene, topic: str, count: int) -> dict:
     service.start(wait=False)
     begun = None
     while begun is None:
-        if stored(scene, topic) or published(scene, topic):
+        if stored(scene, topic) > first or published(scene, topic) > first:
             begun = time.monotonic()
         time.sleep(0.01)
-    wait_for(scene, topic, count)
+    wait_for(scene, topic, first + count)
     seconds = time.monotonic() - begun
     after = parts(rig, service)
     peak = service.peak_memory_mib()
@@ -151,7 +151,7 @@ def ingest(rig, case: str, records: int) -> dict:
         load.publish("raw", load.raws(records))
         measure(rig, scene, "raw", records)
         load.publish("raw", load.raws(records))
-        result = measure_more(rig, scene, records)
+        result = measure(rig, scene, "raw", records, first=records)
     else:
         load.publish("raw", load.raws(records, duplicates=share))
         result = measure(rig, scene, "raw", records)
@@ -160,25 +160,6 @@ def ingest(rig, case: str, records: int) -> dict:
         say(f"this machine: plain COPY of the same rows takes the backend {plain_copy(scene):.1f} CPU s a million")
     end(scene)
     return result
-
-
-def measure_more(rig, scene, records: int) -> dict:
-    """Of a second load behind the first."""
-    if page_cache:
-        page_cache.fill()
-    service = scene.service("again")
-    before = {"postgres": cpu_seconds(rig.postgres.pid()), "kafka": cpu_seconds(rig.kafka.pid()), "usaged": 0.0}
-    service.start(wait=False)
-    while stored(scene, "raw") <= records:
-        time.sleep(0.01)
-    begun = time.monotonic()
-    wait_for(scene, "raw", 2 * records)
-    seconds = time.monotonic() - begun
-    after = parts(rig, service)
-    peak = service.peak_memory_mib()
-    service.stop()
-    return {"records_per_s": records / seconds, "peak_rss_mb": peak,
-            "cpu_s_per_million": {name: (after[name] - before[name]) * 1e6 / records for name in after}}
 
 
 def ratings(rig, records: int) -> dict:

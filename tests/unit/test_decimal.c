@@ -305,6 +305,38 @@ static void any_double_prints_as_a_real_of_json_and_reads_back(void **state)
     }
 }
 
+static void doubles_of_few_digits_print_no_more_of_them(void **state)
+{
+    static const struct {
+        double v;
+        const char *text;
+    } cases[] = {{5e-324, "5e-324"},
+                 {-1e-323, "-1e-323"},
+                 {1.5e-310, "1.5e-310"},
+                 {0x1p-1022, "2.2250738585072014e-308"},
+                 {0x1p-1023, "1.1125369292536007e-308"},
+                 {0x1p-24, "5.960464477539063e-08"}, /* nearer, but not back: ...062e-08 */
+                 {-0x1p-44, "-5.684341886080802e-14"},
+                 {0x1p-140, "7.174648137343064e-43"},
+                 {0x1p-791, "7.678447687145631e-239"},
+                 {0x1p89, "6.189700196426902e+26"},
+                 {0x1p976, "6.386688990511104e+293"},
+                 {0x1p53, "9007199254740992.0"},
+                 {0x1p1023, "8.98846567431158e+307"},
+                 {1.7976931348623157e308, "1.7976931348623157e+308"}};
+    char out[32];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double_print(cases[i].v, out);
+        assert_string_equal(out, cases[i].text);
+    }
+    for (int power = -1074; power < 1024; power++) {
+        double_print(ldexp(1, power), out);
+        assert_true(strtod(out, NULL) == ldexp(1, power));
+    }
+}
+
 static void a_whole_double_still_looks_like_a_real(void **state)
 {
     char out[32];
@@ -336,6 +368,7 @@ int main(void)
         cmocka_unit_test(digits_are_counted_on_both_sides_of_the_point),
         cmocka_unit_test(a_double_is_the_shortest_decimal_that_reads_back),
         cmocka_unit_test(any_double_prints_as_a_real_of_json_and_reads_back),
+        cmocka_unit_test(doubles_of_few_digits_print_no_more_of_them),
         cmocka_unit_test(a_whole_double_still_looks_like_a_real),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

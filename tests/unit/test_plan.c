@@ -433,6 +433,58 @@ static void unknown_properties_and_defaults_are_ignored(void **state)
         RAW(",{'name':'x','type':{'type':'string','logicalType':'uuid'},'order':'ignore'}"));
 }
 
+static void a_default_may_hold_nul_and_a_name_may_not(void **state)
+{
+    (void)state;
+
+    assert_taken(RAW(",{'name':'x','type':'bytes','default':'\\u0000\\u00ff'}"));
+    assert_taken(RAW(",{'name':'x','type':'bytes','doc':'\\u0000','aliases':['a\\u0000']}"));
+    assert_taken(RAW(",{'name':'x','type':{'type':'record','name':'R','fields':[{'name':'b','type':"
+                     "'bytes'}]},'default':{'b':'\\u0000'}}"));
+    assert_refused(RAW(",{'name':'x\\u0000','type':'bytes'}"), "proper name");
+    assert_refused(RAW(",{'name':'x','type':'bytes\\u0000'}"), "proper name and type");
+    assert_refused(RAW(",{'name':'x','type':['null','bytes\\u0000']}"), "no string, list");
+    assert_refused(
+        RAW(",{'name':'x','type':{'type':'enum','name':'E','symbols':['A\\u0000','B']}}"),
+        "symbols are no list of strings");
+}
+
+static void json_may_be_recognised_by_an_alias_and_its_text_is_matched_as_any_other(void **state)
+{
+#define JSON_VALUE(names, fields)                                                                  \
+    RAW(FIELD("usageCharacteristic",                                                               \
+              "{'type':'array','items':{'type':'record','name':'T','fields':[{'name':'name',"      \
+              "'type':'string'},{'name':'value','type':{'type':'record'," names                    \
+              ",'fields':[" fields "]}}]}}"))
+    (void)state;
+
+    assert_taken(JSON_VALUE("'name':'a.OurJson'", "{'name':'json','type':'string'}"));
+    assert_taken(
+        JSON_VALUE("'name':'S','aliases':['x','a.Json']", "{'name':'json','type':'bytes'}"));
+    assert_taken(JSON_VALUE("'name':'Json'", "{'name':'json','type':['null','string']}"));
+    assert_taken(JSON_VALUE("'name':'Json'", "{'name':'t','type':'string','aliases':['json']}"));
+    assert_refused(JSON_VALUE("'name':'S'", "{'name':'json','type':'string'}"),
+                   "field usageCharacteristic.value: the schema has S where");
+    assert_refused(
+        JSON_VALUE("'name':'Json'", "{'name':'json','type':'long'}"),
+        "field usageCharacteristic.value.json: the schema has long where string is needed");
+    assert_refused(
+        JSON_VALUE("'name':'Json'", "{'name':'text','type':'string'}"),
+        "field usageCharacteristic.value.json: the schema does not have it where string");
+}
+
+static void what_is_wrong_inside_a_field_names_the_field(void **state)
+{
+    (void)state;
+
+    assert_refused(RAW(FIELD("x", "{'type':'bytes','logicalType':'decimal','scale':-1}")),
+                   "bad scale or precision of decimal \"bytes\", in field x");
+    assert_refused(RAW(FIELD("x", "{'type':'array','items':'Nothing'}")),
+                   "no such type \"Nothing\", in field x");
+    assert_refused(WITH_TYPE("{'name':'sort','type':'string'}"),
+                   "field usageType: the schema does not have it where string is needed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +505,9 @@ int main(void)
         cmocka_unit_test(an_array_of_nothing_cannot_become_records),
         cmocka_unit_test(skipped_fields_are_named_up_to_500_bytes),
         cmocka_unit_test(unknown_properties_and_defaults_are_ignored),
+        cmocka_unit_test(a_default_may_hold_nul_and_a_name_may_not),
+        cmocka_unit_test(json_may_be_recognised_by_an_alias_and_its_text_is_matched_as_any_other),
+        cmocka_unit_test(what_is_wrong_inside_a_field_names_the_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

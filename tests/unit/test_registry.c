@@ -75,6 +75,29 @@ static void a_schema_of_another_kind_is_unsupported(void **state)
     assert_string_equal(p.why.text, "the schema is of type PROTOBUF, not AVRO");
 }
 
+/* It would be asked for again and again, and its partitions would wait for ever. */
+static void a_schema_that_is_too_long_to_fetch_is_unsupported_and_an_error_page_is_not(void **state)
+{
+    (void)state;
+    struct fetch_answer a = answer_of(200, JSON, "{\"schema\":\"...");
+    a.too_long = true;
+
+    struct registry_parsed p = registry_answer_schema(&a);
+
+    assert_int_equal(p.kind, REGISTRY_ANSWER_UNSUPPORTED);
+    assert_int_equal(p.why.kind, ERR_DATA);
+    assert_string_equal(p.why.text, "the registry's answer has more than 8388608 bytes");
+    a.status = 502;
+    assert_int_equal(registry_answer_schema(&a).kind, REGISTRY_ANSWER_AWAY);
+    a.status = 404;
+    assert_int_equal(registry_answer_schema(&a).kind, REGISTRY_ANSWER_AWAY);
+    a.status = 200;
+    assert_int_equal(registry_answer_subject(&a).kind, REGISTRY_ANSWER_AWAY);
+    snprintf(a.type, sizeof a.type, "text/html");
+    assert_int_equal(registry_answer_schema(&a).kind, REGISTRY_ANSWER_AWAY);
+    fetch_answer_fini(&a);
+}
+
 static void a_schema_with_references_is_unsupported(void **state)
 {
     (void)state;
@@ -197,6 +220,8 @@ int main(void)
         cmocka_unit_test(a_schema_is_taken_out_of_its_json),
         cmocka_unit_test(what_a_registry_adds_to_a_schema_does_not_matter),
         cmocka_unit_test(a_schema_of_another_kind_is_unsupported),
+        cmocka_unit_test(
+            a_schema_that_is_too_long_to_fetch_is_unsupported_and_an_error_page_is_not),
         cmocka_unit_test(a_schema_with_references_is_unsupported),
         cmocka_unit_test(only_the_registrys_own_404_says_that_an_id_is_unknown),
         cmocka_unit_test(any_other_answer_says_that_the_registry_is_away),

@@ -1,0 +1,179 @@
+"""make_seeds - writes tests/fuzz/seeds anew: a handful of real records, schemas, answers and settings a target.
+
+    tests/install.sh python tests/fuzz/make_seeds.py
+
+The seeds are kept in the tree; this says where they come from, and makes new ones after a change of the schemas.
+"""
+
+import io
+import json
+import re
+import struct
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import fastavro
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lib.publish import framed  # noqa: E402
+from lib.records import Json, Records, id_of  # noqa: E402
+from lib.schemas import MEDIATION, PLAIN, ROAMING, Writer  # noqa: E402
+from lib.schemas_rated import ENGINE, RATED_PLAIN  # noqa: E402
+
+SEEDS = Path(__file__).resolve().parent / "seeds"
+ROOT = SEEDS.parent.parent.parent
+NOW_MS = 1795421730250  # the targets' own clock
+RATED, OWN_SCHEMA, SKIPPING = 1, 2, 4  # fuzz_record.c
+
+
+def write(target: str, name: str, content: bytes) -> None:
+    folder = SEEDS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def compact(schema: object) -> bytes:
+    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def value(writer: Writer, record: dict) -> bytes:
+    return framed(1, writer.encode(writer.carries(record)))
+
+
+def records() -> None:
+    source = Records(1, now_ms=NOW_MS)
+    voice, data = source.next("voice"), source.next("data")
+    every = {**source.next("sms"), "status": "guided", "description": "计费 \U0001f4de", "usageCharacteristic": [
+        {"name": "t", "value": "text", "valueType": "string", "id": "1"}, {"name": "l", "value": -2**63},
+        {"name": "d", "value": 1e300}, {"name": "b", "value": True}, {"name": "m", "value": Decimal("-0.000000001")},
+        *({"name": "j", "value": Json(text)} for text in ('{"a":[1,null,"\\u00e9\\ud83d\\udcde"]}', "[1e400 ]", "0.60",
+                                                         "null", '"x\\n"', "true", "1" * 50))]}
+    for name, record in (("voice", voice), ("data", data), ("every", every)):
+        write("record", f"raw-{name}", bytes([0]) + value(PLAIN, record))
+    for writer in (MEDIATION, ROAMING):
+        write("record", f"own-{writer.name}",
+              bytes([OWN_SCHEMA]) + compact(writer.schema) + b"\0" + value(writer, voice))
+    for name, rating in (("names", source.rating_of(voice)), ("with", source.rating_with(data)),
+                         ("id", {"usageId": id_of(voice), "status": "guided"}),
+                         ("bill", {"usageId": id_of(voice), "status": "billed", "ratedProductUsage": []})):
+        write("record", f"rated-{name}", bytes([RATED]) + value(RATED_PLAIN, rating))
+    write("record", "rated-engine", bytes([RATED | OWN_SCHEMA]) + compact(ENGINE.schema) + b"\0"
+          + value(ENGINE, source.rating_of(voice)))
+    write("record", "skipping", bytes([SKIPPING]) + framed(1, skipping()))
+    write("record", "framing-json", bytes([0]) + b'{"source":"a"}')
+    write("record", "framing-short", bytes([0]) + b"\0\0\0")
+
+
+def skipping() -> bytes:
+    """A record under the schema that fuzz_record.c has in it."""
+    text = (SEEDS.parent / "fuzz_record.c").read_text().partition("char skipping[] =")[2].partition(";\n")[0]
+    schema = json.loads("".join(re.findall(r'"((?:\\.|[^"\\])*)"', text)).replace('\\"', '"'))
+    part = {"b": True, "d": 1.5, "z": [{}, {}]}
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), {
+        "e": "B", "source": ("bytes", b"med"), "m": {"k": [None, ("float", 1.5), ("a.b.F", b"abc")]}, "recordId": "r1",
+        "usageDate": NOW_MS * 1000, "n": [None] * 3, "usageType": "A", "r": part, "status": "received",
+        "usageCharacteristic": [
+            {"name": "i", "value": ("int", 7)}, {"name": "f", "value": ("float", 0.5)},
+            {"name": "j", "value": ("a.b.TheJson", {"x": part, "json": b"[1]"})},
+            {"name": "d", "value": ("a.b.D", bytes([0] * 15 + [1, 200]))}]})
+    return out.getvalue()
+
+
+def schemas() -> None:
+    for path in sorted((ROOT / "schemas").glob("R*Usage.avsc")):
+        write("schema", path.stem, compact(json.loads(path.read_text())))
+    for writer in (MEDIATION, ROAMING, ENGINE):
+        write("schema", writer.name, compact(writer.schema))
+    needed = [{"name": "source", "type": "string"}, {"name": "recordId", "type": "string"},
+              {"name": "usageDate", "type": "long"}, {"name": "usageType", "type": "string"}]
+
+    def raw(*fields: object) -> bytes:
+        return compact({"type": "record", "name": "RawUsage", "fields": [*needed, *fields]})
+
+    write("schema", "recursive", raw({"name": "x", "type": ["null", "RawUsage"]}))
+    deep: object = "int"
+    for _ in range(70):
+        deep = {"type": "array", "items": deep}
+    write("schema", "deep", raw({"name": "x", "type": deep}))
+    write("schema", "nulls", raw({"name": "x", "type": {"type": "array", "items": "null"}}))
+    money = {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}
+    write("schema", "again", raw(
+        {"name": "a", "type": {"type": "enum", "name": "E", "symbols": ["A", "B"], "default": "A"}},
+        {"name": "b", "type": {"type": "map", "values": ["null", "E", {"type": "fixed", "name": "n.F", "size": 3}]}},
+        {"name": "c", "aliases": ["d"], "type": money}))
+    write("schema", "no-json", b'{"type":')
+
+
+def answers() -> None:
+    kind = b"application/vnd.schemaregistry.v1+json"
+    for name, status, body in (
+            ("schema", 0, b'{"schema":"{\\"type\\":\\"int\\"}","id":7}'),
+            ("protobuf", 0, b'{"schema":"message M {}","schemaType":"PROTOBUF"}'),
+            ("references", 0, b'{"schema":"\\"a.B\\"","references":[{"name":"a.B","subject":"b","version":1}]}'),
+            ("unknown", 1, b'{"error_code":40403,"message":"Schema 7 not found"}'),
+            ("refused", 2, b'{"error_code":409,"message":"incompatible\\n\\u0007 \\"x\\" \xe8\xae\xa1"}'),
+            ("number", 1, b'{"error_code":1e300,"message":""}'), ("large", 0, b'{"id":4294967295}'),
+            ("broken", 0, b'{"schema":')):
+        write("registry", name, bytes([status]) + kind + b"\0" + body)
+    write("registry", "html", bytes([5]) + b"text/html\0<html>502 Bad Gateway</html>")
+
+
+def settings() -> None:
+    text = (b"# a comment\nname = one\nusage.oldest = 10 y\n[batch]\nrecords = 100\nwait-ms=5\n; another\n"
+            b"bytes = 8 MiB\n")
+    write("settings", "file", text)
+    write("settings", "all", text + b"[server]\npassword=s\xe8\xae\xa1\0USAGED_ON=false\0USAGED_OTHER_X_Y=1\0"
+          b"USAGED_NOTE_FILE=x\0\0topics=a,b, c\0interval=day\0place = second\0")
+    write("settings", "bad", b"\xef\xbb\xbf[\nx\n[]\nname\nname=\nname=a\nname=b\n= 3\n"
+          b"batch.records = 99999999999999999999\n\0USAGED_NO=1\0USAGED_NAME=1\0USAGED_NAME_FILE=1\0\0=\0on=maybe\0"
+          b"topics=,\0batch.wait-ms=1.5s\0usage.oldest=1 x\0")
+    write("settings", "long", b"note = " + b"n" * 8190 + b"\nnote=" + b"n" * 8180 + b"\r\n")
+
+
+def numbers() -> None:
+    texts = {
+        "date": "2026-11-23T08:15:30.250Z", "offset": "1969-12-31t23:59:60.999999+23:59",
+        "leap": "2000-02-29 00:00:00z",
+        "first": "0000-01-01T00:00:00Z", "last": "9999-12-31T23:59:60-23:59", "money": "169299987.35345112",
+        "small": "-0.00000000000000000000000000000000000001", "most": "9" * 38, "more": "9" * 39, "power": "-1.50e-7",
+        "huge": "1E+999999999999999", "fifty": "1" * 50, "long": "-9223372036854775808", "next": "9223372036854775808",
+        "zero": "-0.0e-0", "unit": "10 y", "size": "8 MiB", "ms": "20ms", "infinite": "9223372036854775807 d"}
+    for name, text in texts.items():
+        write("number", name, text.encode())
+    for name, double in (("tenth", 0.1), ("least", 5e-324), ("most", -1.7976931348623157e308), ("whole", 1e22)):
+        write("number", f"real-{name}", struct.pack("<d", double))
+
+
+def documents() -> None:
+    write("json", "document", json.dumps({
+        "@type": "Usage", "usageDate": "2026-11-23T08:15:30.250Z", "usageType": "VOICE",
+        "usageSpecification": {"id": "voice-1", "name": "n", "href": "h", "@referredType": "t"},
+        "relatedParty": [{"id": "1", "role": "subscriber", "name": "示例", "@referredType": "Customer"}],
+        "usageCharacteristic": [
+            {"name": "a", "value": 1, "valueType": "integer", "id": "i"},
+            {"name": "b", "value": {"x": [1.50, None, "\u0007"]}},
+            {"name": "c", "value": None, "characteristicRelationship": [{"id": "2", "relationshipType": "of"}]},
+            {"name": "d", "value": True}, {"name": "e", "value": "\U0001f4de\\\"/"}],
+        "@baseType": "b", "@schemaLocation": "s", "extra": {"more": [1e5]}, "z": 0}).encode())
+    write("json", "ratings", json.dumps([{
+        "ratingDate": "2026-11-23T08:15:30.250Z", "ratingAmountType": "Total",
+        "taxIncludedRatingAmount": {"unit": "CNY", "value": 1.60},
+        "taxExcludedRatingAmount": {"unit": "CNY", "value": 0},
+        "bucketValueConvertedInAmount": {"unit": "MB", "value": -1}, "taxRate": 6, "isTaxExempt": False,
+        "isBilled": True,
+        "offerTariffType": "Normal", "usageRatingTag": "usage",
+        "productRef": {"id": "p", "name": "n", "href": "h", "@referredType": "Product"}}, {}]).encode())
+    texts = {
+        "zero-behind": " \t\r\n1\0", "escapes": r'["\u00e9\ud83d\udcde\/\b\f\n\r\t\\\"", "\ud800", "\u0000"]',
+        "numbers": "[0,-0,1e9,1.5E-3,01,1.,-]", "deep": "[" * 70 + "]" * 70, "blank": " \t\r\n1\n",
+        "twice": '{"a":1,"a":2}', "words": "[true,false,null,nul]"}
+    for name, text in texts.items():
+        write("json", name, text.encode())
+
+
+if __name__ == "__main__":
+    for make in (records, schemas, answers, settings, numbers, documents):
+        make()
