@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "io/framing.h"
 #include "io/reader.h"
 
 /* What the records of a batch may become in memory: a few hundred kB of Avro can hold a hundred
@@ -97,7 +98,7 @@ bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *e
     b->piece_count = b->bytes = 0;
     take_rest(w, b);
     int64_t start = instant_ticks(), end = start + (b->piece_count > 0 ? 0 : wait_ms);
-    while (b->piece_count < (size_t)s->batch_records && (int64_t)b->bytes < s->batch_bytes &&
+    while (b->piece_count < (size_t)w->records_max && (int64_t)b->bytes < s->batch_bytes &&
            !stop_asked()) {
         rd_kafka_message_t *m = take_message(w, end, err);
         if (w->generation != generation) { /* a rebalance: the unfinished batch is forgotten */
@@ -203,39 +204,6 @@ static bool too_large(struct worker *w, struct entry *e)
     return text != NULL;
 }
 
-/* Names the framing that it looks like: what whoever wrote it must be told. */
-static const char *guess_framing(struct text v)
-{
-    const unsigned char *p = (const unsigned char *)v.p;
-    if (v.n >= 2 && p[0] == 0xc3 && p[1] == 0x01)
-        return "; it looks like Avro's single-object encoding";
-    if (v.n >= 4 && memcmp(p, "Obj\x01", 4) == 0)
-        return "; it looks like an Avro container file";
-    if (v.n > 0 && (p[0] == '{' || p[0] == '['))
-        return "; it looks like JSON";
-    return "";
-}
-
-static bool bad_framing(struct worker *w, struct entry *e)
-{
-    const struct text v = e->in.value;
-    char hex[24] = "";
-    if (v.p && v.n >= 5 && v.p[0] == 0)
-        return false;
-    if (!v.p) {
-        die(w, e, REASON_FRAMING, "the record has no value");
-        return true;
-    }
-    for (size_t i = 0; i < v.n && i < 8; i++)
-        snprintf(hex + 2 * i, 3, "%02x", (unsigned char)v.p[i]);
-    die(w, e, REASON_FRAMING,
-        arena_printf(
-            w->arena,
-            "the value begins with %s (%zu bytes), not with 00 and a schema id of four bytes%s",
-            v.n ? hex : "nothing", v.n, guess_framing(v)));
-    return true;
-}
-
 static void map(struct worker *w, const struct slot *slot, struct entry *e, struct err *why)
 {
     const struct registry_schema *schema = slot->schema;
@@ -254,7 +222,9 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, stru
     struct arena *a = rated ? w->arena : w->scratch;
     arena_reset(w->scratch);
     void *record = arena_zero(a, shape->bytes);
-    if (!reader_read(schema->plan, e->in.value.p + 5, e->in.value.n - 5, a, record, why)) {
+    struct text value = e->in.value;
+    if (!reader_read(schema->plan, value.p + FRAMING_BYTES, value.n - FRAMING_BYTES, a, record,
+                     why)) {
         die(w, e, why->code == READER_TEXT ? REASON_TEXT : REASON_MALFORMED, why->text);
         return;
     }
@@ -266,13 +236,6 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, stru
         changes_check(&w->batches[w->current].changes, e);
     else
         die(w, e, (enum reason)why->code, why->text);
-}
-
-static int32_t schema_id(struct text v)
-{
-    uint32_t id;
-    memcpy(&id, v.p + 1, sizeof id);
-    return (int32_t)__builtin_bswap32(id);
 }
 
 /* --- schemas that are not there yet --- */
@@ -304,6 +267,19 @@ static void die_unknown(struct worker *w, struct entry *e, int32_t id)
             id == 0 ? "; it looks like the framing with ids of 8 bytes" : ""));
 }
 
+/* Once for each schema, whichever worker meets it first. */
+static void say_schema(const struct slot *slot, const struct registry_schema *s)
+{
+    if (!registry_first_look(s))
+        return;
+    if (!s->plan)
+        log_line(LOG_WARNING, "a writer's schema is not supported: its records are dead letters",
+                 "topic=%s schema=%d why=\"%s\"", slot->topic, s->id, s->why.text);
+    else if (plan_skipped(s->plan)[0])
+        log_line(LOG_INFO, "fields of a writer's schema are not read",
+                 "topic=%s schema=%d fields=\"%s\"", slot->topic, s->id, plan_skipped(s->plan));
+}
+
 /* One budget of time a batch: garbage may name thousands of ids. */
 static enum registry_answer find_schema(struct worker *w, struct slot *slot, int32_t id,
                                         int *look_ms, struct err *why)
@@ -314,6 +290,8 @@ static enum registry_answer find_schema(struct worker *w, struct slot *slot, int
     enum registry_answer answer = registry_find(w->registry, id, *look_ms, &slot->schema, why);
     int64_t now = instant_ticks(), left = *look_ms - (now - asked);
     *look_ms = left > 0 ? (int)left : 0;
+    if (answer == REGISTRY_FOUND)
+        say_schema(slot, slot->schema);
     return answer == REGISTRY_NOT_YET && now < slot->no_wait_until ? REGISTRY_UNKNOWN : answer;
 }
 
@@ -321,9 +299,13 @@ static enum registry_answer find_schema(struct worker *w, struct slot *slot, int
 static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *look_ms,
                    struct err *why)
 {
-    if (too_large(w, e) || bad_framing(w, e))
+    int32_t id;
+    if (too_large(w, e))
         return true;
-    int32_t id = schema_id(e->in.value);
+    if (!framing_read(e->in.value, &id, why)) {
+        die(w, e, REASON_FRAMING, why->text);
+        return true;
+    }
     enum registry_answer answer = find_schema(w, slot, id, look_ms, why);
     switch (answer) {
     case REGISTRY_FOUND:

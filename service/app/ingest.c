@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "app/batch.h"
+#include "app/counts.h"
 #include "app/publish.h"
 #include "app/rebalance.h"
 #include "app/recover.h"
+#include "app/storm.h"
 #include "app/takeover.h"
 #include "base/failpoint.h"
 #include "base/instant.h"
@@ -22,6 +24,8 @@ enum {
     CHORES_MS = 500,
     NOTHING_LEFT_MS = 5000,
     PARKED_MS = 10000,
+    LIGHT_BATCHES = 200,
+    DOCUMENTS_MAX = 32 * 1024 * 1024, /* what a batch's own records may become, too */
     SIZES_MS = 600000,
     BOUNDS_WAIT_MS = 1000,
     ARENA_BLOCK = 4 * 1024 * 1024,
@@ -52,15 +56,38 @@ static void count_stored(struct worker *w, const struct batch *b)
         for (int o = 0; o < OUTCOME_COUNT; o++) {
             if (p->outcomes[o])
                 metrics_records(p->topic_index, (enum outcome)o, p->outcomes[o]);
-            if (p->parked_ended[o])
-                metrics_parked_ended((enum outcome)o, p->parked_ended[o]);
         }
         for (int r = 0; r < REASON_COUNT; r++)
-            if (p->dead[r])
+            if (p->dead[r]) {
                 metrics_dead(p->topic_index, (enum reason)r, p->dead[r]);
+                storm_dead(p->topic, (enum reason)r, p->dead[r]);
+            }
     }
+    counts_parked(&b->changes);
+    storm_look();
     if (b->oldest_ms >= 0)
         metrics_delay(false, (double)(instant_now() - b->oldest_ms) / 1000, b->changes.entry_count);
+}
+
+/* The usages that a batch rates are too large together. It is forgotten like one that failed, and
+ * comes again in smaller ones, until many of these have been stored. */
+static bool shrink(struct worker *w, int records, struct err *err)
+{
+    log_line(LOG_INFO, "the usages that are rated are large: smaller batches",
+             "records=%d why=\"%s\"", records, err->text);
+    w->records_max = records;
+    w->light_batches = 0;
+    w->must_take_over = true;
+    return publish_finish(w, err);
+}
+
+static void grow(struct worker *w)
+{
+    int max = w->settings->batch_records;
+    if (w->records_max == max || ++w->light_batches < LIGHT_BATCHES)
+        return;
+    w->records_max = w->records_max > max / 2 ? max : 2 * w->records_max;
+    w->light_batches = 0;
 }
 
 static bool store(struct worker *w, struct batch *b, struct err *err)
@@ -71,7 +98,11 @@ static bool store(struct worker *w, struct batch *b, struct err *err)
     bool ok = db_open(w->db, err) && store_batch(w->store, &b->changes, b->store_parts, err);
     w->busy = false;
     metrics_stage(STAGE_STORE, (double)(instant_ticks() - start) / 1000);
-    w->store_failed = !ok && strcmp(err->state, STORE_CLAIM_LOST) != 0;
+    bool kafka = !ok && err->part && strcmp(err->part, "kafka") == 0; /* publish_before_search() */
+    w->store_failed = !ok && !kafka && strcmp(err->state, STORE_CLAIM_LOST) != 0 &&
+                      strcmp(err->state, STORE_TOO_HEAVY) != 0;
+    if (ok)
+        grow(w);
     if (ok)
         recover_postgres_is_well(w);
     if (ok && b->generation == w->generation)
@@ -92,6 +123,8 @@ static bool step(struct worker *w, struct err *err)
     }
     bool stored = store(w, b, err);
     batch_release(w, b);
+    if (!stored && strcmp(err->state, STORE_TOO_HEAVY) == 0)
+        return shrink(w, err->code, err);
     if (!stored || !publish_finish(w, err))
         return false;
     if (b->generation !=
@@ -202,6 +235,7 @@ static bool chores(struct worker *w, struct err *err)
         recover_postgres_is_well(
             w); /* the batch that failed was stored after all: nothing has come again */
     takeover_remind(w);
+    storm_look();
     if (!w->publishing && !clean(w, err))
         return false;
     return w->number != 0 || w->slot_count == 0 || look_at_tables(w, now, err);
@@ -259,6 +293,15 @@ static void leave(struct worker *w)
 
 /* --- threads --- */
 
+/* In the middle of store(): a Kafka transaction must not stay open for as long as that lasts. */
+static bool publish_before_search(void *worker, struct err *err)
+{
+    struct worker *w = worker;
+    bool ok = publish_finish(w, err);
+    w->busy = true;
+    return ok;
+}
+
 static void open_parts(struct worker *w)
 {
     const struct settings *s = w->settings;
@@ -271,8 +314,11 @@ static void open_parts(struct worker *w)
                             .idle = worker_idle_postgres,
                             .idle_arg = w};
     w->db = db_new(&db);
-    w->store = store_new(
-        &(struct store_settings){.db = w->db, .interval = intervals[s->partition_interval]});
+    w->store = store_new(&(struct store_settings){.db = w->db,
+                                                  .interval = intervals[s->partition_interval],
+                                                  .documents_max = DOCUMENTS_MAX,
+                                                  .before_search = publish_before_search,
+                                                  .before_search_arg = w});
     w->producer = producer_new(
         &(struct producer_options){.properties = (const struct kafka_property *)s->kafka,
                                    .property_count = (size_t)s->kafka_count,
@@ -280,6 +326,7 @@ static void open_parts(struct worker *w)
                                    .transaction_timeout_ms = s->transaction_timeout_ms,
                                    .idle = worker_idle_kafka,
                                    .idle_arg = w});
+    w->records_max = s->batch_records;
     w->arena = arena_new(ARENA_BLOCK);
     w->scratch = arena_new(SCRATCH_BLOCK);
     w->rest = calloc((size_t)s->batch_records, sizeof *w->rest);
@@ -378,6 +425,7 @@ void ingest_join(struct ingest *in)
     for (int i = 0; i < in->settings->workers; i++)
         pthread_join(in->threads[i], NULL);
     pthread_join(in->watch, NULL);
+    storm_end();
     free(in->threads);
     free(in->workers);
     free(in);

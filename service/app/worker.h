@@ -87,6 +87,8 @@ struct worker {
     bool registry_waits;
     int64_t lost_since; /* ticks: out of the group since; 0: not */
     int failures;       /* recoveries in a row, for the back-off */
+    int records_max;    /* of a batch: batch.records, or less while usages are large */
+    int light_batches;  /* stored since that was last changed */
 
     struct piece
         *rest; /* messages that the last batch was too big for; the next begins with them */

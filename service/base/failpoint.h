@@ -10,9 +10,14 @@
  * Once it has fired (the file exists) it does not fire again.
  *
  * The places, as a batch passes them: before-claim, in-copy, before-commit, after-commit,
- * before-send-offsets, before-kafka-commit (the offsets are sent), after-kafka-commit. In a
+ * before-send-offsets, before-kafka-commit (the offsets are sent), after-kafka-commit. While it is
+ * looked for what PostgreSQL refuses: in-trial, after-trials (nothing of it is stored yet). In a
  * rebalance: in-rebalance (REVOKE), in-assign, then in the takeover before-first-row and
- * before-left (each row that a dead predecessor did not publish).
+ * before-left (each row that a dead predecessor did not publish). Of the source @http:
+ * sweep-locked, sweep-taken, sweep-before-number, sweep-committed, then http-before-publish,
+ * http-before-send-offsets, http-before-kafka-commit, http-after-kafka-commit, http-before-clean;
+ * in its takeover http-before-first-row. In `usaged offsets --mend`: before-mend (the trace is
+ * written), before-mend-commit (Kafka has the offset).
  */
 #pragma once
 

@@ -526,6 +526,12 @@ bool db_copy_end(struct db *db, struct err *err)
     return flush(db, &d, err) && drain(db, &d, err);
 }
 
+void db_breathe(struct db *db)
+{
+    if (db->options.idle)
+        db->options.idle(db->options.idle_arg, 0);
+}
+
 void db_rollback(struct db *db)
 {
     struct err err;

@@ -132,6 +132,9 @@ bool db_copy_begin(struct db *db, const char *sql, struct err *err) MUST_CHECK;
 bool db_copy_put(struct db *db, const void *bytes, size_t n, struct err *err) MUST_CHECK;
 bool db_copy_end(struct db *db, struct err *err) MUST_CHECK;
 
+/* What a long wait does every 500 ms: for callers that ask many short questions in a row. */
+void db_breathe(struct db *db);
+
 /* Leaves the open transaction, if any; closes the connection when even that fails. */
 void db_rollback(struct db *db);
 

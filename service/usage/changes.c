@@ -106,6 +106,15 @@ static bool may_create(const struct change *change)
     return v.outcome == OUTCOME_CREATED;
 }
 
+static void join(struct group *g, struct entry *e)
+{
+    g->count++;
+    if (!g->creator && may_create(&e->change))
+        g->creator = e;
+    if (e->change.kind == CHANGE_RATED)
+        g->rated = true;
+}
+
 void changes_group(struct changes *c)
 {
     struct entry **sorted = arena_alloc(c->a, c->entry_count * sizeof(struct entry *));
@@ -127,11 +136,43 @@ void changes_group(struct changes *c)
             g->entries = &sorted[i];
             g->id = sorted[i]->change.id;
         }
-        g->count++;
-        if (!g->creator && may_create(&sorted[i]->change))
-            g->creator = sorted[i];
-        if (sorted[i]->change.kind == CHANGE_RATED)
-            g->rated = true;
+        join(g, sorted[i]);
+    }
+}
+
+struct group changes_some(const struct group *g, struct entry **entries, size_t count)
+{
+    struct group some = {.entries = entries, .id = g->id};
+    for (size_t i = 0; i < count; i++)
+        join(&some, entries[i]);
+    return some;
+}
+
+void changes_regroup(struct changes *c)
+{
+    for (size_t i = 0; i < c->group_count; i++)
+        for (size_t k = 0; k < c->groups[i].count; k++) {
+            struct entry *e = c->groups[i].entries[k];
+            e->reason = REASON_NONE; /* what an earlier decision said of it */
+            e->effects = e->last_effect = NULL;
+            if (e->refused)
+                die(c, e, REASON_DATABASE, e->refused);
+        }
+    changes_group(c);
+}
+
+void changes_sweep(struct changes *c, const struct usage_id *ids, size_t n)
+{
+    c->entries = arena_zero(c->a, (n + 1) * sizeof *c->entries);
+    c->groups = arena_zero(c->a, (n + 1) * sizeof *c->groups);
+    c->entry_count = c->group_count = n;
+    for (size_t i = 0; i < n; i++) {
+        c->entries[i].outcome = OUTCOME_COUNT;
+        struct entry **bearer = arena_alloc(c->a, sizeof(struct entry *));
+        *bearer = &c->entries[i];
+        c->groups[i].entries = bearer; /* and count 0: it is no record */
+        c->groups[i].id = ids[i];
+        c->groups[i].rated = true;
     }
 }
 
@@ -219,8 +260,11 @@ static void rate(struct changes *c, struct group *g, struct entry *e, const stru
  */
 static void rate_parked(struct changes *c, struct group *g, struct entry *e, struct parked *p)
 {
-    struct verdict v;
-    rate(c, g, e, &p->in, &p->change, &v);
+    struct verdict v = {.outcome = OUTCOME_DEAD, .reason = REASON_DATABASE};
+    if (p->refused)
+        snprintf(v.text, sizeof v.text, "%s", p->refused);
+    else
+        rate(c, g, e, &p->in, &p->change, &v);
     p->taken = true;
     c->parts[e->part].parked_ended[v.outcome]++;
     if (v.outcome == OUTCOME_DEAD) {
@@ -258,13 +302,15 @@ static int place_order(const struct inbound *x, const struct inbound *y)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Puts `p` into a list ascending by place. */
-static void insert_by_place(struct parked **list, struct parked *p)
+/* Puts `p` into a list ascending by place, and returns where: the records of a batch come in this
+ * order too, so the next one's search goes on behind it. Many ratings may wait for one usage. */
+static struct parked **insert_by_place(struct parked **list, struct parked *p)
 {
     while (*list && place_order(&(*list)->in, &p->in) < 0)
         list = &(*list)->next;
     p->next = *list;
     *list = p;
+    return list;
 }
 
 static struct turn *order_turns(struct arena *a, struct parked *list, size_t *count)
@@ -320,7 +366,7 @@ static void run_turns(struct changes *c, struct group *g, struct entry *e, struc
 }
 
 static void decide_rating(struct changes *c, struct group *g, struct entry *e,
-                          struct parked **waiting)
+                          struct parked ***waiting)
 {
     struct verdict v;
     rate(c, g, e, &e->in, &e->change, &v);
@@ -328,25 +374,47 @@ static void decide_rating(struct changes *c, struct group *g, struct entry *e,
     if (v.outcome == OUTCOME_DEAD)
         die(c, e, v.reason, v.text);
     else if (v.outcome == OUTCOME_PARKED)
-        insert_by_place(waiting, park(c, e));
+        *waiting = insert_by_place(*waiting, park(c, e));
 }
 
 /* Ratings of the batch that find others waiting are put among them: one order for all. */
-static void join_ratings(struct changes *c, struct group *g, size_t from, struct parked **waiting)
+static void join_ratings(struct changes *c, struct group *g, size_t from, struct parked *waiting)
 {
     struct entry *first = g->entries[from];
+    struct parked **at = &waiting;
     for (size_t i = from; i < g->count; i++) {
         struct parked *p = park(c, g->entries[i]);
         p->entry->outcome = OUTCOME_COUNT; /* open: run_turns() decides */
-        insert_by_place(waiting, p);
+        at = insert_by_place(at, p);
     }
-    run_turns(c, g, first, *waiting);
-    *waiting = NULL;
+    run_turns(c, g, first, waiting);
+}
+
+/* A usage that no record of a batch asks for: what waits for it is applied, or has waited too long.
+ */
+static void sweep_group(struct changes *c, struct group *g)
+{
+    struct entry *e = g->entries[0];
+    if (g->exists) {
+        run_turns(c, g, e, g->parked);
+        return;
+    }
+    char id[ID_CHARS], text[200];
+    id_print(&g->id, id);
+    snprintf(text, sizeof text,
+             "usageId: usage %s has not come within parked.max-age (%lld ms) of this rating", id,
+             (long long)c->settings->parked_max_age_ms);
+    for (struct parked *p = g->parked; p; p = p->next) {
+        struct effect *f = add_effect(c, e, &p->in);
+        f->dead = REASON_PARKED_EXPIRED;
+        f->dead_text = arena_copy(c->a, text, strlen(text));
+        c->parts[e->part].parked_ended[OUTCOME_DEAD]++;
+    }
 }
 
 static void decide_group(struct changes *c, struct group *g)
 {
-    struct parked *waiting = g->parked;
+    struct parked *waiting = g->parked, **at = &waiting;
     for (struct parked *p = waiting; p; p = p->next)
         p->taken = false;
     g->exists = g->there != NULL && !g->inserted;
@@ -355,16 +423,20 @@ static void decide_group(struct changes *c, struct group *g)
         g->now = arena_alloc(c->a, sizeof *g->now);
         *g->now = *g->there;
     }
+    if (g->count == 0) {
+        sweep_group(c, g);
+        return;
+    }
     for (size_t i = 0; i < g->count; i++) {
         struct entry *e = g->entries[i];
         struct verdict v;
         bool plain = e->change.kind == CHANGE_RATED && (!e->change.usage || g->exists);
         if (plain && g->exists && waiting) {
-            join_ratings(c, g, i, &waiting);
+            join_ratings(c, g, i, waiting);
             return;
         }
         if (plain) {
-            decide_rating(c, g, e, &waiting);
+            decide_rating(c, g, e, &at);
             continue;
         }
         outcome(&e->change, g->exists ? g->now : NULL, &v);
@@ -376,6 +448,7 @@ static void decide_group(struct changes *c, struct group *g)
             if (waiting)
                 run_turns(c, g, e, waiting);
             waiting = NULL;
+            at = &waiting;
         }
     }
     for (struct parked *p = waiting; p; p = p->next)
@@ -420,7 +493,6 @@ static void write_dead(struct changes *c, struct part *part, const struct inboun
 {
     inbound_dead_letter(&part->messages, in, reason, text, c->settings->event_max);
     part->events[OUTBOX_DEAD]++;
-    part->dead[reason]++;
 }
 
 static void write_effect(struct changes *c, struct part *part, const struct effect *f)
@@ -429,6 +501,7 @@ static void write_effect(struct changes *c, struct part *part, const struct effe
     struct event event;
     if (f->dead != REASON_NONE) {
         write_dead(c, part, f->cause, f->dead, f->dead_text);
+        c->parked_dead++;
         return;
     }
     struct inbound_trace trace = inbound_trace(f->cause);
@@ -443,6 +516,7 @@ static void write_effect(struct changes *c, struct part *part, const struct effe
 
 void changes_messages(struct changes *c)
 {
+    c->parked_dead = 0;
     for (size_t i = 0; i < c->part_count; i++) {
         struct part *p = &c->parts[i];
         buf_reset(&p->messages);
@@ -453,9 +527,12 @@ void changes_messages(struct changes *c)
     for (size_t i = 0; i < c->entry_count; i++) {
         struct entry *e = &c->entries[i];
         struct part *part = &c->parts[e->part];
-        part->outcomes[e->outcome]++;
-        if (e->outcome == OUTCOME_DEAD)
+        if (e->outcome != OUTCOME_COUNT)
+            part->outcomes[e->outcome]++;
+        if (e->outcome == OUTCOME_DEAD) {
             write_dead(c, part, &e->in, e->reason, e->text);
+            part->dead[e->reason]++;
+        }
         for (const struct effect *f = e->effects; f; f = f->next)
             write_effect(c, part, f);
     }

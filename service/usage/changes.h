@@ -28,7 +28,8 @@ struct effect {
     const char *dead_text;
 };
 
-/* One record of the batch. */
+/* One record of the batch; of a sweep, what a usage's effects hang on (`outcome` OUTCOME_COUNT: no
+ * record, so it is in no account). */
 struct entry {
     struct inbound in;
     int part;
@@ -36,6 +37,7 @@ struct entry {
     enum reason reason;
     const char *text;
     struct change change;
+    const char *refused; /* by store_cull.c: PostgreSQL refuses it, and says why */
     /* Set by changes_decide(): */
     enum outcome outcome;
     struct effect *effects, *last_effect;
@@ -47,7 +49,18 @@ struct parked {
     struct inbound in;
     struct change change;
     bool taken;          /* applied or ended by this batch */
+    const char *refused; /* by store_cull.c, as of an entry: it ends as a dead letter */
     struct entry *entry; /* of this batch: not in PostgreSQL yet; NULL: it is */
+};
+
+/* The place of a parked rating that PostgreSQL refuses to apply: it is there again each time that
+ * the batch is begun anew. */
+struct refused_place {
+    struct refused_place *next;
+    const char *topic;
+    int partition;
+    int64_t offset;
+    const char *why;
 };
 
 /* All records of one usage, in the order in which they act. */
@@ -83,7 +96,7 @@ struct part {
 struct changes_settings {
     const char *base_url;
     bool key_is_id; /* event.key = id */
-    int64_t event_max;
+    int64_t event_max, parked_max_age_ms;
     int32_t schema_ids[EVENT_TYPES];
 };
 
@@ -99,15 +112,28 @@ struct changes {
     size_t group_count;
     struct parked *to_park; /* ratings of this batch that stay parked */
     size_t to_park_count;
+    struct refused_place *refused_places; /* by store_cull.c */
+    uint64_t parked_dead; /* effects that are dead letters; they are not in part->dead */
 };
 
 /* An entry whose `change` was just set, while it is near: a usage whose event could not be sent is
  * not stored, so its record dies here. */
 void changes_check(struct changes *c, struct entry *e);
 
+/* The groups of a sweep, without records: `ids` ascending. There is one part, the source that the
+ * changes are written to. changes_decide() then applies what waits for the usages that are there,
+ * and ends as parked-expired what hangs on the others. */
+void changes_sweep(struct changes *c, const struct usage_id *ids, size_t n);
+
 /* Sorts the live entries into groups. Parts and entries were filled by the caller; parts are
  * ascending by (topic, partition), entries of a part ascending by offset. */
 void changes_group(struct changes *c);
+
+/* A group of some of another's entries, in the same order. */
+struct group changes_some(const struct group *g, struct entry **entries, size_t count);
+
+/* Groups anew, without the entries that are `refused`: they die as REASON_DATABASE. */
+void changes_regroup(struct changes *c);
 
 /* Every outcome, from what the store found. */
 void changes_decide(struct changes *c);

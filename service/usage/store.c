@@ -8,10 +8,12 @@
 #include "base/instant.h"
 #include "usage/id.h"
 #include "usage/store_copy.h"
+#include "usage/store_cull.h"
 #include "usage/store_parts.h"
 
 enum {
     COLLISIONS_MAX = 10, /* another writer in between, again and again: the batch is begun anew */
+    CULLS_MAX = 5,       /* of one batch: each has set records aside */
     VACUUM_BATCHES = 25
 };
 
@@ -28,6 +30,7 @@ struct store *store_new(const struct store_settings *settings)
     s->lock_parked = embed_text(embed_sql, "lock_parked.sql");
     s->take_parked = embed_text(embed_sql, "take_parked.sql");
     s->lock_usages = embed_text(embed_sql, "lock_usages.sql");
+    s->large_documents = embed_text(embed_sql, "large_documents.sql");
     s->account_sql = embed_text(embed_sql, "account.sql");
     s->account_parked = embed_text(embed_sql, "account_parked.sql");
     s->outbox_add = embed_text(embed_sql, "outbox_add.sql");
@@ -49,6 +52,7 @@ void store_free(struct store *s)
     buf_fini(&s->scratch);
     buf_fini(&s->row);
     recent_free(s->recent);
+    arena_free(s->trial);
     free(s);
 }
 
@@ -217,17 +221,23 @@ static struct db_call clean_call(struct store *s, struct changes *c, const struc
     return (struct db_call){.sql = s->outbox_clean, .params = &s->clean};
 }
 
-static bool finish(struct store *s, struct changes *c, const struct store_part *parts,
-                   struct err *err)
+size_t store_row_calls(struct store *s, struct changes *c, struct db_call *calls)
 {
-    struct db_call calls[STORE_OUTBOX_CALLS + 8];
-    size_t n = 0, left = c->part_count;
+    size_t n = 0;
     if (store_update_params(s, c) > 0)
         calls[n++] = (struct db_call){.sql = s->update_rated, .params = &s->updates};
     if (c->to_park_count > 0) {
         store_park_params(s, c);
         calls[n++] = (struct db_call){.sql = s->park, .params = &s->parks};
     }
+    return n;
+}
+
+static bool finish(struct store *s, struct changes *c, const struct store_part *parts,
+                   struct err *err)
+{
+    struct db_call calls[STORE_OUTBOX_CALLS + STORE_ROW_CALLS + 8];
+    size_t n = store_row_calls(s, c, calls), left = c->part_count;
     if (store_account_params(&s->account, c, false) > 0)
         calls[n++] = (struct db_call){.sql = s->account_sql, .params = &s->account};
     if (store_account_params(&s->parked, c, true) > 0)
@@ -249,11 +259,20 @@ static bool finish(struct store *s, struct changes *c, const struct store_part *
     return true;
 }
 
+bool store_enter(struct store *s, struct changes *c, const struct store_part *parts,
+                 struct err *err)
+{
+    if (!begin(s, c, parts, err) || !insert_new(s, c, err) || !store_lock_usages(s, c, err) ||
+        !store_take_parked(s, c, err))
+        return false;
+    store_mark_refused(c);
+    return true;
+}
+
 static bool transaction(struct store *s, struct changes *c, const struct store_part *parts,
                         struct err *err)
 {
-    if (!ensure_partitions(s, c, err) || !begin(s, c, parts, err) || !insert_new(s, c, err) ||
-        !store_lock_usages(s, c, err) || !store_take_parked(s, c, err))
+    if (!ensure_partitions(s, c, err) || !store_enter(s, c, parts, err))
         return false;
     changes_decide(c);
     changes_messages(c);
@@ -271,22 +290,53 @@ static void vacuum_outbox(struct store *s)
         err_clear(&err); /* a lost connection shows at the next batch */
 }
 
+/* 23514 without a constraint: no partition for a row, so one was dropped behind our back. */
+static bool lacks_partition(const struct err *err)
+{
+    return strcmp(err->state, "23514") == 0 && err->code == 0;
+}
+
+/* What was tried for a batch that was refused. */
+struct remedies {
+    bool looked, probed;
+    int culls;
+};
+
+/* True: there is one more, so it is worth another transaction. */
+static bool remedy(struct store *s, struct changes *c, const struct store_part *parts,
+                   struct remedies *tried, struct err *err)
+{
+    if (lacks_partition(err)) {
+        bool first = !tried->looked;
+        tried->looked = true;
+        s->range_count = 0;
+        return first;
+    }
+    if (!store_is_data(err))
+        return false;
+    if (!tried->probed) { /* what is there already need not pass a constraint that is newer */
+        tried->probed = s->probe_all = true;
+        return true;
+    }
+    return tried->culls++ < CULLS_MAX && store_cull(s, c, parts, err);
+}
+
 bool store_batch(struct store *s, struct changes *c, const struct store_part *parts,
                  struct err *err)
 {
-    for (int i = 0;; i++) {
+    struct remedies tried = {0};
+    memset(s->refused_now, 0, sizeof s->refused_now);
+    for (;;) {
         bool stored = transaction(s, c, parts, err);
         store_forget(s);
         if (stored) {
+            store_count_refused(s, c);
             vacuum_outbox(s);
             return true;
         }
         db_rollback(s->db);
-        /* 23514 without a constraint: no partition for a row, so one was dropped behind our back.
-         */
-        if (strcmp(err->state, "23514") != 0 || err->code != 0 || i > 0)
+        if (!remedy(s, c, parts, &tried, err))
             return false;
-        s->range_count = 0;
     }
 }
 

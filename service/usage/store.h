@@ -12,12 +12,21 @@
 #include "usage/changes.h"
 
 #define STORE_CLAIM_LOST "UC001" /* SQLSTATE, raised by claim() */
+/* Ours, not PostgreSQL's: the usages that the batch rates are more than documents_max. It must be
+ * taken in smaller ones; err->code says of how many records. */
+#define STORE_TOO_HEAVY "UH001"
 
 struct store;
 
 struct store_settings {
     struct db *db;
-    const char *interval; /* partition.interval: hour, day, month */
+    const char *interval;  /* partition.interval: hour, day, month */
+    int64_t documents_max; /* bytes that the usages rated by one batch may have; 0: any */
+    /* Called before a search for what PostgreSQL refuses, which may take many seconds: what the
+     * caller has under way elsewhere cannot wait so long. Its error is store_batch()'s. May be
+     * NULL. */
+    bool (*before_search)(void *arg, struct err *err);
+    void *before_search_arg;
 };
 
 struct store *store_new(const struct store_settings *settings);

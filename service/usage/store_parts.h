@@ -6,6 +6,9 @@
 
 enum { STORE_RANGES_MAX = 4096, STORE_OUTBOX_CALLS = 32 /* in one round trip */ };
 
+/* What a record makes PostgreSQL write, as far as its refusals are counted. */
+enum store_write { STORE_USAGE, STORE_PARKED, STORE_WRITES };
+
 struct store_range {
     int64_t low, high; /* ms */
 };
@@ -19,17 +22,31 @@ struct store {
     struct store_range ranges[STORE_RANGES_MAX]; /* partitions that are known to be there */
     size_t range_count;
     struct db_params outbox[STORE_OUTBOX_CALLS];
-    struct db_rows locked; /* what the batch's usages borrow their texts from */
+    struct db_rows locked, large; /* what the batch's usages borrow their texts from */
     struct buf scratch;
-    struct buf row; /* one JSON text */
+    struct buf row;      /* one JSON text */
+    struct arena *trial; /* memory of one trial of store_cull.c; NULL before the first */
+    size_t refused_run[STORE_WRITES]; /* records set aside since PostgreSQL last took one */
+    size_t refused_now[STORE_WRITES]; /* by this batch */
     struct db_params claims, ids, updates, parks, account, parked, clean;
-    const char *update_rated, *park, *lock_parked, *take_parked, *lock_usages, *account_sql,
-        *account_parked, *outbox_add, *outbox_clean;
+    const char *update_rated, *park, *lock_parked, *take_parked, *lock_usages, *large_documents,
+        *account_sql, *account_parked, *outbox_add, *outbox_clean;
 };
+
+/* --- store.c: the parts of the transaction --- */
+
+/* Up to where all is known that the outcomes depend on. */
+bool store_enter(struct store *s, struct changes *c, const struct store_part *parts,
+                 struct err *err) MUST_CHECK;
+
+/* What the decided outcomes write into the tables of usages and parked ratings. */
+enum { STORE_ROW_CALLS = 2 };
+size_t store_row_calls(struct store *s, struct changes *c, struct db_call *calls);
 
 /* --- store_read.c: what is there --- */
 
-/* The ids of the groups that `wanted` names, as the one parameter in s->ids; returns how many. */
+/* The ids of the groups that `wanted` names (NULL: all), as the one parameter in s->ids; returns
+ * how many. */
 size_t store_ids(struct store *s, const struct changes *c, bool (*wanted)(const struct group *));
 bool store_creates(const struct group *g);
 bool store_remembers(const struct group *g);
@@ -47,6 +64,11 @@ void store_forget(struct store *s);
 
 /* What waits for the usages of the batch: locked, taken, and hung on its groups. */
 bool store_take_parked(struct store *s, struct changes *c, struct err *err) MUST_CHECK;
+
+/* Takes what `sql` deletes and returns, with the parameters in s->ids, and hangs it on its groups.
+ */
+bool store_hang_parked(struct store *s, struct changes *c, const char *sql,
+                       struct err *err) MUST_CHECK;
 
 /* --- store_write.c: parameters of what is written; counts of 0 mean that the statement is not
  * needed --- */

@@ -1,5 +1,6 @@
 /* What stands in the tables under the ids of a batch. */
 #include <assert.h>
+#include <stdio.h>
 
 #include "usage/id.h"
 #include "usage/render.h"
@@ -10,11 +11,11 @@ size_t store_ids(struct store *s, const struct changes *c, bool (*wanted)(const 
 {
     size_t n = 0;
     for (size_t i = 0; i < c->group_count; i++)
-        n += wanted(&c->groups[i]);
+        n += !wanted || wanted(&c->groups[i]);
     db_params_reset(&s->ids);
     db_array_begin(&s->ids, DB_UUID, n);
     for (size_t i = 0; i < c->group_count; i++)
-        if (wanted(&c->groups[i]))
+        if (!wanted || wanted(&c->groups[i]))
             db_array_uuid(&s->ids, c->groups[i].id.bytes);
     db_array_end(&s->ids);
     return n;
@@ -77,8 +78,8 @@ static struct text kept(struct arena *a, struct text t)
     return t.p ? (struct text){arena_copy(a, t.p, t.n), t.n} : t;
 }
 
-static bool read_there(struct changes *c, const struct db_rows *rows, int i, struct there *there,
-                       struct err *err)
+static bool read_there(struct changes *c, const struct db_rows *rows, int i, struct text document,
+                       struct there *there, struct err *err)
 {
     there->content = (uint64_t)db_int8(rows, i, 1);
     there->deleted = db_truth(rows, i, 2);
@@ -91,7 +92,7 @@ static bool read_there(struct changes *c, const struct db_rows *rows, int i, str
     struct render_row row = {.status = db_text(rows, i, 4),
                              .description = db_text(rows, i, 5),
                              .ratings = db_text(rows, i, 6),
-                             .document = db_text(rows, i, 8)};
+                             .document = document};
     memcpy(row.id.bytes, db_uuid(rows, i, 0), sizeof row.id.bytes);
     if (!render_read(&row, c->a, &there->usage, err)) {
         char id[ID_CHARS];
@@ -106,21 +107,67 @@ static bool read_there(struct changes *c, const struct db_rows *rows, int i, str
 void store_forget(struct store *s)
 {
     db_rows_fini(&s->locked);
+    db_rows_fini(&s->large);
+}
+
+/* One usage is never too much. err->code: how many records of the batch may do, if its usages are
+ * alike. */
+static bool too_heavy(const struct store *s, const struct changes *c, int64_t bytes,
+                      struct err *err)
+{
+    int64_t max = s->settings.documents_max;
+    if (max == 0 || bytes <= max || s->locked.count < 2)
+        return false;
+    err_set(err, ERR_RETRY, "the documents of %d usages have %lld bytes, at most %lld are wanted",
+            s->locked.count, (long long)bytes, (long long)max);
+    int64_t fit = (int64_t)c->entry_count * max / bytes;
+    err->code = fit > 0 ? (int)fit : 1;
+    snprintf(err->state, sizeof err->state, "%s", STORE_TOO_HEAVY);
+    return true;
+}
+
+/* The long documents, once it is known that all of them are not too much. */
+static bool read_large(struct store *s, const struct changes *c, struct err *err)
+{
+    int64_t bytes = 0;
+    size_t n = 0;
+    for (int i = 0; i < s->locked.count; i++) {
+        bytes += db_int4(&s->locked, i, 9);
+        n += db_null(&s->locked, i, 8);
+    }
+    if (n == 0)
+        return true;
+    if (too_heavy(s, c, bytes, err))
+        return false;
+    db_params_reset(&s->ids);
+    db_array_begin(&s->ids, DB_UUID, n);
+    for (int i = 0; i < s->locked.count; i++)
+        if (db_null(&s->locked, i, 8))
+            db_array_uuid(&s->ids, db_uuid(&s->locked, i, 0));
+    db_array_end(&s->ids);
+    if (!db_query(s->db, s->large_documents, &s->ids, &s->large, err))
+        return false;
+    return s->large.count == (int)n ||
+           err_set(err, ERR_RETRY, "locked usages are not there any more");
 }
 
 bool store_lock_usages(struct store *s, struct changes *c, struct err *err)
 {
     store_forget(s);
-    if (store_ids(s, c, must_be_locked) == 0)
+    size_t n = store_ids(s, c, must_be_locked), at = 0;
+    if (n == 0)
         return true;
-    if (!db_query(s->db, s->lock_usages, &s->ids, &s->locked, err))
+    int64_t each = s->settings.documents_max / (int64_t)n;
+    db_param_int4(&s->ids, each > 0 ? (int32_t)each : INT32_MAX);
+    if (!db_query(s->db, s->lock_usages, &s->ids, &s->locked, err) || !read_large(s, c, err))
         return false;
-    size_t at = 0;
     bool ok = true;
-    for (int i = 0; ok && i < s->locked.count; i++) {
+    for (int i = 0, large = 0; ok && i < s->locked.count; i++) {
         struct group *g = find_group(c, &at, db_uuid(&s->locked, i, 0));
+        struct text document =
+            db_null(&s->locked, i, 8) ? db_text(&s->large, large++, 0) : db_text(&s->locked, i, 8);
         g->there = arena_zero(c->a, sizeof *g->there);
-        ok = read_there(c, &s->locked, i, g->there, err);
+        ok = read_there(c, &s->locked, i, document, g->there, err);
     }
     return ok;
 }
@@ -152,30 +199,32 @@ static bool read_parked(struct changes *c, const struct db_rows *rows, int i, st
     return true;
 }
 
-static int place_order(const struct parked *x, const struct parked *y)
-{
-    int order = strcmp(x->in.topic, y->in.topic);
-    if (order != 0)
-        return order;
-    if (x->in.partition != y->in.partition)
-        return x->in.partition < y->in.partition ? -1 : 1;
-    return x->in.offset < y->in.offset ? -1 : 1;
-}
-
+/* The rows come in the order of groups and places, so each goes behind the one before it. */
 static bool hang_parked(struct changes *c, const struct db_rows *rows, struct err *err)
 {
+    struct parked **end = NULL;
+    struct group *before = NULL;
+    size_t at = 0;
     for (int i = 0; i < rows->count; i++) {
         struct parked *p = arena_zero(c->a, sizeof *p);
-        size_t at = 0;
         if (!read_parked(c, rows, i, p, err))
             return false;
-        struct parked **list = &find_group(c, &at, p->change.id.bytes)->parked;
-        while (*list && place_order(*list, p) < 0)
-            list = &(*list)->next;
-        p->next = *list;
-        *list = p;
+        struct group *g = find_group(c, &at, p->change.id.bytes);
+        if (g != before)
+            end = &g->parked;
+        before = g;
+        *end = p;
+        end = &p->next;
     }
     return true;
+}
+
+bool store_hang_parked(struct store *s, struct changes *c, const char *sql, struct err *err)
+{
+    struct db_rows rows = {0};
+    bool ok = db_query(s->db, sql, &s->ids, &rows, err) && hang_parked(c, &rows, err);
+    db_rows_fini(&rows);
+    return ok;
 }
 
 /* Locked first, in the common order; then taken, and only what the DELETE returns is ours. */
@@ -192,9 +241,5 @@ bool store_take_parked(struct store *s, struct changes *c, struct err *err)
     db_rows_fini(&rows);
     if (found == 0)
         return true;
-    if (!db_query(s->db, s->take_parked, &s->ids, &rows, err))
-        return false;
-    bool ok = hang_parked(c, &rows, err);
-    db_rows_fini(&rows);
-    return ok;
+    return store_hang_parked(s, c, s->take_parked, err);
 }

@@ -1,10 +1,10 @@
 """The main job on real parts: each outcome that a record may have, once, with its event."""
 
+from lib.faults import lines
 from lib.records import Records, id_of
 from lib.schemas import PLAIN
 from lib.schemas_rated import RATED_PLAIN
 from lib.settle import outcomes, wait_settled
-from rig.wait import until
 
 
 def test_a_raw_record_becomes_a_usage_and_a_create_event(started, publisher, settled_and_right):
@@ -180,18 +180,30 @@ def test_records_that_fill_the_memory_of_a_batch_are_stored_in_several(scene, pu
     settled_and_right()
 
 
-def test_data_that_only_postgresql_refuses_holds_the_worker_and_says_why(started, publisher, settled_and_right):
-    with started.connect() as db:
-        db.execute("ALTER TABLE usage_row ADD CONSTRAINT no_sms CHECK (usage_type <> 'SMS')")
-    publisher.raws(Records(13).take(100))
-    publisher.flush()
-    until("it waits", lambda: "23514" in str(started.main.readyz()[1].get("waiting", {}).get("postgres")), 30)
-
-    with started.connect() as db:
-        db.execute("ALTER TABLE usage_row DROP CONSTRAINT no_sms")
-
+def test_ratings_of_large_usages_are_applied_in_smaller_batches(scene, publisher, settled_and_right):
+    """What a batch of them reads is bounded, however many records it may have."""
+    service = scene.service(settings={"batch.records": 20_000})
+    service.migrate()
+    source = Records(14)
+    ordinary = source.take(50)
+    large = [{**record, "usageCharacteristic": [{"name": "text", "value": letter * 400_000}]}
+             for letter, record in zip("ab" * 70, source.take(140))]
+    publisher.raws(ordinary + large)
+    service.start()
     settled_and_right()
-    started.main.wait_ready()
+    service.stop()
+    for record in ordinary + large:
+        publisher.rated(source.rating_of(record), partition=0, expect="changed")
+        publisher.rated({"usageId": id_of(record), "status": "guided"}, partition=0, expect="superseded")
+    publisher.flush()
+
+    service.start()
+
+    settled_and_right(120)
+    assert outcomes(scene, scene.topic["rated"]) == {"changed": 190, "superseded": 190}
+    smaller = lines(service, "smaller batches")
+    assert 1 <= len(smaller) <= 3, smaller
+    assert lines(service, "waiting for=postgres") == []
 
 
 def test_brokers_know_it_by_the_client_id_that_is_set(scene, publisher, settled_and_right):

@@ -42,21 +42,24 @@ class Entry:
 
 @dataclass(slots=True)
 class Change:
-    """One step of a usage's life: the document after it and the records that may have brought it about."""
+    """One step of a usage's life: the documents after it and before it, and the records that may have brought it about."""
 
     document: dict
     revision: int
     previous_status: Optional[str]
     causes: list[Entry]
+    before: Optional[dict] = None
 
 
 @dataclass(slots=True)
 class Usage:
-    """All records that name one usage, in the order in which they were published."""
+    """All records that name one usage, in the order in which they were published. One that is deleted is seen no more, and
+    its events stay."""
 
     id: str
     copies: list[Entry] = field(default_factory=list)
     ratings: list[Entry] = field(default_factory=list)
+    deleted: bool = False
 
 
 class Ledger:
@@ -94,7 +97,8 @@ class Ledger:
     def rated(self, topic: str, key: Optional[bytes], value: bytes, headers: Headers, record: Record,
               expect: Expect = None, reason: Optional[str] = None) -> Entry:
         """Without `expect`: parked if its usage was not published yet, else changed or parked, whichever comes first;
-        created if it holds its usage and that is not there."""
+        created if it holds its usage and that is not there. Parked with a `reason`: its usage does not come, and it ends
+        as a dead letter."""
         usage = self._usage(id_of(record))
         entry = Entry("rated", topic, key, value, headers, record, usage.id, _outcomes(expect, reason), reason)
         creates = "usage" in record and not usage.copies
@@ -102,7 +106,7 @@ class Ledger:
             entry.expect = frozenset({"created"} if creates else {"changed", "parked"} if usage.copies else {"parked"})
         if creates and "created" in entry.expect:
             usage.copies.append(entry)
-        elif entry.expect & (APPLIED | {"parked"}):
+        elif reason is None and entry.expect & (APPLIED | {"parked"}):
             usage.ratings.append(entry)
         return self._add(entry)
 
@@ -133,7 +137,7 @@ class Ledger:
         changes = [Change(made, 1, None, usage.copies)]
         for rating in usage.ratings:
             after = expectation.rated(made, rating.record)
-            changes.append(Change(after, len(changes) + 1, made["status"], [rating]))
+            changes.append(Change(after, len(changes) + 1, made["status"], [rating], made))
             made = after
         return changes
 

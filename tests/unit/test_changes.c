@@ -83,6 +83,19 @@ static struct change rating(const char *record_id, enum usage_status status, int
     return change;
 }
 
+/* One that brings no rating, so it has no date. */
+static struct change undated(const char *record_id, enum usage_status status)
+{
+    struct rated_usage rated = {
+        .source = TEXT("med-gz-02"), .record_id = text_of(record_id), .usage_date = SAMPLE_DATE};
+    struct mapping_settings s = sample_settings();
+    struct change change;
+    struct err err;
+    rated.status = (struct symbol){(int)status, text_of(usage_status_names[status])};
+    assert_true(mapping_rated(&s, &rated, -1, SAMPLE_NOW, a, &change, &err));
+    return change;
+}
+
 static struct entry *add_rated(int64_t offset, const char *record_id, enum usage_status status,
                                int64_t date)
 {
@@ -196,6 +209,42 @@ static void two_ratings_of_one_usage_act_one_after_the_other(void **state)
     assert_int_equal(c.groups[0].now->usage.revision, 3);
 }
 
+static void of_two_ratings_that_of_the_first_topic_and_partition_acts_first(void **state)
+{
+    (void)state;
+    struct entry *second = add(RAW, 1), *first = add_rated(9, "r1", STATUS_RATED, SAMPLE_RATED);
+    second->change = rating("r1", STATUS_RERATED, SAMPLE_RATED);
+    add_raw(5, "r1", "VOICE");
+
+    changes_group(&c);
+    all_new();
+    decide();
+
+    assert_int_equal(first->outcome, OUTCOME_CHANGED);
+    assert_int_equal(second->outcome, OUTCOME_CHANGED);
+    assert_int_equal(c.groups[0].now->usage.status, STATUS_RERATED);
+}
+
+static void a_second_rerating_tells_of_an_attribute_and_names_it(void **state)
+{
+    (void)state;
+    add_raw(1, "r1", "VOICE");
+    add_rated(2, "r1", STATUS_RATED, SAMPLE_RATED);
+    add_rated(3, "r1", STATUS_RERATED, SAMPLE_RATED + 1);
+    struct entry *again = add_rated(4, "r1", STATUS_RERATED, SAMPLE_RATED + 2),
+                 *described = add_rated(5, "r1", STATUS_RERATED, SAMPLE_RATED + 3);
+    described->change.description = TEXT("in other words");
+
+    changes_group(&c);
+    all_new();
+    decide();
+
+    assert_int_equal(again->outcome, OUTCOME_UPDATED);
+    assert_string_equal(again->effects->field_path, "ratedProductUsage");
+    assert_string_equal(described->effects->field_path, "description,ratedProductUsage");
+    assert_string_equal(messages(RATED), "ssaa");
+}
+
 static void a_rating_without_its_usage_is_parked_and_says_nothing(void **state)
 {
     (void)state;
@@ -226,6 +275,51 @@ static void a_usage_applies_what_is_parked_for_it_oldest_rating_first(void **sta
     assert_int_equal(c.groups[0].now->usage.status, STATUS_RERATED);
     assert_int_equal(c.groups[0].now->usage.revision, 3);
     assert_string_equal(messages(RAW), "css");
+}
+
+static void a_parked_rating_without_date_acts_right_behind_the_one_parked_before_it(void **state)
+{
+    (void)state;
+    add_raw(1, "r1", "VOICE");
+
+    changes_group(&c);
+    all_new();
+    park(&c.groups[0], undated("r1", STATUS_GUIDED), 2); /* first: none is before it */
+    park(&c.groups[0], rating("r1", STATUS_RERATED, SAMPLE_RATED + 9), 3);
+    park(&c.groups[0], undated("r1", STATUS_BILLED), 4);
+    park(&c.groups[0], rating("r1", STATUS_RATED, SAMPLE_RATED), 5);
+    decide();
+
+    static const enum usage_status previous[] = {STATUS_RECEIVED, STATUS_GUIDED, STATUS_RATED,
+                                                 STATUS_RERATED};
+    const struct effect *f = entries[0].effects->next; /* behind the create */
+    for (size_t i = 0; i < 4; i++, f = f->next)
+        assert_int_equal(f->previous, previous[i]);
+    assert_int_equal(c.groups[0].now->usage.status, STATUS_BILLED);
+    assert_int_equal(parts[RAW].parked_ended[OUTCOME_CHANGED], 4);
+}
+
+static void what_becomes_of_parked_ratings_is_not_counted_as_records(void **state)
+{
+    (void)state;
+    add_raw(1, "r1", "VOICE");
+
+    changes_group(&c);
+    all_new();
+    park(&c.groups[0], rating("r1", STATUS_RATED, SAMPLE_RATED), 2);
+    park(&c.groups[0], rating("r1", STATUS_RATED, SAMPLE_RATED), 3);
+    park(&c.groups[0], undated("r1", STATUS_GUIDED), 4);
+    park(&c.groups[0], undated("r1", STATUS_REJECTED), 5);
+    decide();
+
+    static const enum outcome ended[] = {OUTCOME_CHANGED, OUTCOME_DUPLICATE, OUTCOME_SUPERSEDED,
+                                         OUTCOME_DEAD};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(parts[RAW].parked_ended[ended[i]], 1);
+        assert_int_equal(parts[RAW].outcomes[ended[i]] + parts[RATED].outcomes[ended[i]], 0);
+    }
+    assert_int_equal(parts[RAW].outcomes[OUTCOME_CREATED], 1);
+    assert_string_equal(messages(RAW), "csx");
 }
 
 static void
@@ -294,6 +388,69 @@ static void a_rating_whose_usage_comes_later_in_the_same_batch_is_parked_and_app
     assert_int_equal(parts[RATED].parked_ended[OUTCOME_CHANGED], 1);
     assert_string_equal(messages(RATED), "cs");
 }
+
+/* --- a sweep: no records, one part --- */
+
+static struct group *sweep_of(const struct usage_id *id)
+{
+    c.part_count = 1;
+    parts[0].topic = "@http";
+    changes_sweep(&c, id, 1);
+    return &c.groups[0];
+}
+
+static void a_sweep_applies_what_waits_oldest_rating_first_and_counts_no_record(void **state)
+{
+    (void)state;
+    struct change guided = rating("r1", STATUS_GUIDED, SAMPLE_NOW - 1000),
+                  rated = rating("r1", STATUS_RATED, SAMPLE_NOW);
+    struct usage *usage = add_raw(0, "r1", "VOICE")->change.usage;
+    struct group *g = sweep_of(&rated.id);
+    g->there = arena_zero(a, sizeof *g->there);
+    g->there->usage = *usage;
+    g->there->usage.revision = 4;
+    park(g, rated, 1);
+    park(g, guided, 2);
+
+    decide();
+
+    assert_string_equal(messages(0), "ss");
+    assert_int_equal(parts[0].parked_ended[OUTCOME_CHANGED], 2);
+    assert_true(g->changed);
+    assert_int_equal(g->now->usage.status, STATUS_RATED);
+    assert_int_equal(g->now->usage.revision, 6);
+    for (int o = 0; o < OUTCOME_COUNT; o++)
+        assert_int_equal(parts[0].outcomes[o], 0);
+}
+
+static void what_a_sweep_hangs_on_no_usage_ends_as_parked_expired_with_its_own_bytes(void **state)
+{
+    (void)state;
+    struct change one = rating("r1", STATUS_RATED, SAMPLE_NOW);
+    settings.parked_max_age_ms = 86400000;
+    struct group *g = sweep_of(&one.id);
+    park(g, one, 5);
+    park(g, one, 6);
+
+    decide();
+
+    assert_string_equal(messages(0), "xx");
+    assert_int_equal(parts[0].parked_ended[OUTCOME_DEAD], 2);
+    assert_int_equal(c.parked_dead, 2);
+    assert_false(g->changed);
+    struct outbox_message *m = arena_alloc(a, sizeof *m);
+    struct err err;
+    size_t at = 0;
+    assert_true(
+        outbox_next((struct text){parts[0].messages.data, parts[0].messages.len}, &at, m, &err));
+    assert_true(text_is(m->value, "parked"));
+    assert_true(text_is(m->headers[0].value, "parked-expired"));
+    assert_non_null(
+        strstr(arena_copy(a, m->headers[1].value.p, m->headers[1].value.n), "86400000"));
+    assert_true(text_is(m->headers[2].value, "usage.rated"));
+}
+
+/* --- limits --- */
 
 static void a_usage_whose_event_would_be_too_large_is_not_stored(void **state)
 {
@@ -415,11 +572,17 @@ int main(void)
         RULE(a_changed_copy_in_the_same_batch_is_a_conflict),
         RULE(raw_records_act_before_ratings),
         RULE(two_ratings_of_one_usage_act_one_after_the_other),
+        RULE(of_two_ratings_that_of_the_first_topic_and_partition_acts_first),
+        RULE(a_second_rerating_tells_of_an_attribute_and_names_it),
         RULE(a_rating_without_its_usage_is_parked_and_says_nothing),
         RULE(a_usage_applies_what_is_parked_for_it_oldest_rating_first),
+        RULE(a_parked_rating_without_date_acts_right_behind_the_one_parked_before_it),
+        RULE(what_becomes_of_parked_ratings_is_not_counted_as_records),
         RULE(a_parked_rating_that_no_longer_fits_becomes_a_dead_letter_with_its_own_bytes),
         RULE(a_rating_that_finds_others_parked_is_applied_in_their_order),
         RULE(a_rating_whose_usage_comes_later_in_the_same_batch_is_parked_and_applied),
+        RULE(a_sweep_applies_what_waits_oldest_rating_first_and_counts_no_record),
+        RULE(what_a_sweep_hangs_on_no_usage_ends_as_parked_expired_with_its_own_bytes),
         RULE(a_usage_whose_event_would_be_too_large_is_not_stored),
         RULE(a_bill_without_ratings_begins_no_usage),
         RULE(the_bound_of_an_event_is_more_than_it_takes),
