@@ -5,6 +5,8 @@ GRANT SELECT ON usaged.schema_migration, usaged.usage TO {{role}};
 GRANT SELECT, INSERT, UPDATE ON usaged.usage_row, usaged.source_offset, usaged.source_outcome, usaged.parked_outcome
     TO {{role}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON usaged.parked_rating TO {{role}};
+GRANT SELECT, INSERT, UPDATE ON usaged.offset_mend TO {{role}};
+GRANT SELECT, UPDATE ON usaged.parked_sweep TO {{role}};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA usaged TO {{role}};
 
 -- The outbox is the role's own, since only an owner may VACUUM, and without that it grows by gigabytes. Giving it away
@@ -20,15 +22,15 @@ BEGIN
     IF role <> (SELECT nspowner FROM pg_namespace WHERE nspname = 'usaged') THEN
         GRANT CREATE ON SCHEMA usaged TO {{role}};
     END IF;
-    -- Whoever gives it away keeps what the calls need that mend a refused partition, and what a dump reads.
+    -- Whoever gives it away keeps what a dump reads, and what `usaged offsets --mend` needs.
     BEGIN
         ALTER TABLE usaged.outbox OWNER TO {{role}};
-        GRANT SELECT, DELETE ON usaged.outbox TO CURRENT_USER;
+        GRANT SELECT, UPDATE, DELETE ON usaged.outbox TO CURRENT_USER;
     EXCEPTION WHEN insufficient_privilege THEN
         BEGIN
             GRANT {{role}} TO CURRENT_USER;
             ALTER TABLE usaged.outbox OWNER TO {{role}};
-            GRANT SELECT, DELETE ON usaged.outbox TO CURRENT_USER;
+            GRANT SELECT, UPDATE, DELETE ON usaged.outbox TO CURRENT_USER;
             REVOKE {{role}} FROM CURRENT_USER;
         EXCEPTION WHEN insufficient_privilege THEN
             GRANT ALL ON usaged.outbox TO {{role}};

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/mend.h"
 #include "app/migrate.h"
 #include "app/offsets.h"
+#include "app/replay.h"
 #include "app/service.h"
 #include "app/settings.h"
 #include "app/topics.h"
@@ -31,6 +33,16 @@ enum option_code {
     OPTION_CREATE,
     OPTION_PARTITIONS,
     OPTION_REPLICATION,
+    OPTION_MEND,
+    OPTION_AT,
+    OPTION_YES,
+    OPTION_REASON,
+    OPTION_TOPIC,
+    OPTION_FROM,
+    OPTION_TO,
+    OPTION_LIMIT,
+    OPTION_MAX_REPLAYS,
+    OPTION_DRY_RUN,
     OPTION_MARKDOWN
 };
 
@@ -43,6 +55,16 @@ static const struct option options[] = {
     {"create", no_argument, NULL, OPTION_CREATE},
     {"partitions", required_argument, NULL, OPTION_PARTITIONS},
     {"replication", required_argument, NULL, OPTION_REPLICATION},
+    {"mend", required_argument, NULL, OPTION_MEND},
+    {"at", required_argument, NULL, OPTION_AT},
+    {"yes", no_argument, NULL, OPTION_YES},
+    {"reason", required_argument, NULL, OPTION_REASON},
+    {"topic", required_argument, NULL, OPTION_TOPIC},
+    {"from", required_argument, NULL, OPTION_FROM},
+    {"to", required_argument, NULL, OPTION_TO},
+    {"limit", required_argument, NULL, OPTION_LIMIT},
+    {"max-replays", required_argument, NULL, OPTION_MAX_REPLAYS},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {"markdown", no_argument, NULL, OPTION_MARKDOWN},
     {NULL, 0, NULL, 0}};
 
@@ -53,6 +75,8 @@ struct line {
     int set_count;
     struct migrate_options migrate;
     struct topics_options topics;
+    struct replay_options replay;
+    struct mend_options mend;
     bool markdown;
     int seen[OPTION_MARKDOWN - OPTION_PRINT + 1]; /* options of one command that were given */
 };
@@ -78,8 +102,12 @@ static int run_topics(const struct line *line, const struct settings *s)
 
 static int run_offsets(const struct line *line, const struct settings *s)
 {
-    (void)line;
-    return offsets_run(s);
+    return line->mend.topic ? mend_run(s, &line->mend) : offsets_run(s);
+}
+
+static int run_replay(const struct line *line, const struct settings *s)
+{
+    return replay_run(s, &line->replay);
 }
 
 static int run_service(const struct line *line, const struct settings *s)
@@ -91,7 +119,7 @@ static int run_service(const struct line *line, const struct settings *s)
 struct command {
     const char *name;
     int (*run)(const struct line *line, const struct settings *s);
-    enum option_code options[4]; /* its own, 0-terminated */
+    enum option_code options[8]; /* its own, 0-terminated */
     const char *synopsis, *help;
 };
 
@@ -111,9 +139,24 @@ static const struct command commands[] = {
      "                        that are missing (without N: the broker's default)"},
     {"offsets",
      run_offsets,
-     {0},
-     "offsets",
-     "a line a partition: low, high, stored, published, outbox, verdict"},
+     {OPTION_MEND, OPTION_AT, OPTION_YES},
+     "offsets [--mend TOPIC:PARTITION --at OFFSET [--yes]]",
+     "a line a partition: low, high, stored, published, outbox, verdict;\n"
+     "                        --mend, with usaged stopped: lets a refused partition go on at\n"
+     "                        OFFSET. What the outbox holds from there up to stored is\n"
+     "                        published; else it is read from there, and its outbox given up\n"
+     "                        (not so what is ahead of published, if OFFSET is above stored).\n"
+     "                        Says what is skipped, repeated, given up; --yes: and does it"},
+    {"replay",
+     run_replay,
+     {OPTION_REASON, OPTION_TOPIC, OPTION_FROM, OPTION_TO, OPTION_LIMIT, OPTION_MAX_REPLAYS,
+      OPTION_DRY_RUN},
+     "replay [--reason R,..] [--topic T,..] [--from TIME] [--to TIME] [--limit N]\n"
+     "         [--max-replays N] [--dry-run]",
+     "sends dead letters back to the topics that they came from, each\n"
+     "                        once, however often it is run; --reason, --topic: of these only;\n"
+     "                        --from, --to: a date or a time, of the dead letter; --max-replays:\n"
+     "                        a record sent back so often is left out (3); --dry-run: counts only"},
     {"settings",
      run_settings,
      {OPTION_MARKDOWN},
@@ -147,6 +190,7 @@ static void print_help(void)
          "  usaged -c /etc/usaged.ini run\n"
          "  usaged migrate --set database.url=postgresql://usaged_owner@db.example/usaged\n"
          "  usaged topics --create --partitions 12 --replication 3\n"
+         "  usaged replay --reason schema-unknown --from 2026-11-23 --dry-run\n"
          "  USAGED_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka usaged -c /etc/usaged.ini run\n\n"
          "exit: 0 done, or stopped as asked; 1 cannot start or go on; 2 bad settings or usage\n\n"
          "settings, each with its default; in a file `batch.records = 100`, in the environment "
@@ -185,6 +229,27 @@ static bool take_role(struct line *line, const char *name)
     return complain("--role wants a name of letters, digits, _ - . and @", "");
 }
 
+/* A topic has no colon in its name. */
+static bool take_place(struct mend_options *mend, char *text)
+{
+    int64_t number;
+    char *colon = strrchr(text, ':');
+    if (!colon || colon == text || !units_integer(colon + 1, &number) || number < 0 ||
+        number > INT32_MAX)
+        return complain("--mend wants TOPIC:PARTITION, as in usage.raw:3, not ", text);
+    *colon = 0;
+    mend->topic = text;
+    mend->partition = (int)number;
+    return true;
+}
+
+static bool take_offset(struct mend_options *mend, const char *text)
+{
+    if (!units_integer(text, &mend->at) || mend->at < 0 || mend->at == INT64_MAX)
+        return complain("--at wants an offset, a number from 0 on, not ", text);
+    return true;
+}
+
 static bool take_option(struct line *line, int code, const char *bad)
 {
     if (code >= OPTION_PRINT && code <= OPTION_MARKDOWN)
@@ -212,6 +277,34 @@ static bool take_option(struct line *line, int code, const char *bad)
         return take_count("partitions", optarg, 100000, &line->topics.partitions);
     case OPTION_REPLICATION:
         return take_count("replication", optarg, 100, &line->topics.replication);
+    case OPTION_MEND:
+        return take_place(&line->mend, optarg);
+    case OPTION_AT:
+        return take_offset(&line->mend, optarg);
+    case OPTION_YES:
+        line->mend.yes = true;
+        return true;
+    case OPTION_REASON:
+        line->replay.reasons = optarg;
+        return true;
+    case OPTION_TOPIC:
+        line->replay.topics = optarg;
+        return true;
+    case OPTION_FROM:
+        line->replay.from = optarg;
+        return true;
+    case OPTION_TO:
+        line->replay.to = optarg;
+        return true;
+    case OPTION_LIMIT:
+        line->replay.limit = optarg;
+        return true;
+    case OPTION_MAX_REPLAYS:
+        line->replay.max_replays = optarg;
+        return true;
+    case OPTION_DRY_RUN:
+        line->replay.dry_run = true;
+        return true;
     case OPTION_MARKDOWN:
         line->markdown = true;
         return true;
@@ -235,6 +328,10 @@ static bool fits(const struct line *line, const struct command *command)
                 return false;
             }
     }
+    if (line->mend.topic && line->mend.at < 0)
+        return complain("--mend wants --at OFFSET, where the partition is to go on", "");
+    if (!line->mend.topic && (line->mend.at >= 0 || line->mend.yes))
+        return complain("--at and --yes go with --mend TOPIC:PARTITION", "");
     bool counts = line->topics.partitions > 0 || line->topics.replication > 0;
     return !counts || line->topics.create ||
            complain("--partitions and --replication go with --create", "");
@@ -279,7 +376,7 @@ static void few_arenas(void)
 int main(int argc, char **argv)
 {
     few_arenas();
-    struct line line = {.migrate.role = "usaged"};
+    struct line line = {.migrate.role = "usaged", .mend.at = -1};
     const struct command *command = NULL;
     int code = read_line(argc, argv, &line, &command);
     if (code >= 0)

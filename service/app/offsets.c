@@ -10,6 +10,7 @@
 #include "base/stop.h"
 #include "io/admin.h"
 #include "io/db.h"
+#include "usage/http_source.h"
 
 enum {
     WAIT_MS = 10000,
@@ -23,7 +24,7 @@ enum {
 struct place {
     const char *topic;
     int partition;
-    bool in_kafka;
+    bool in_kafka; /* an inbound partition that is there */
     struct verdict_input in;
     struct verdict_range *ranges; /* in.outbox */
     enum metrics_found found;
@@ -59,6 +60,11 @@ static struct place *find_place(const struct offsets *o, struct text topic, int 
         if (o->places[i].partition == partition && text_is(topic, o->places[i].topic))
             return &o->places[i];
     return NULL;
+}
+
+static bool is_http(const struct place *p)
+{
+    return strcmp(p->topic, HTTP_SOURCE) == 0;
 }
 
 /* --- questions ------------------------------------------------------------------------------ */
@@ -98,6 +104,25 @@ static bool ask_kafka(struct offsets *o, struct err *err)
     return good;
 }
 
+/* The published mark of what is written over HTTP is kept in a group of its own. */
+static bool ask_http(struct offsets *o, struct err *err)
+{
+    char group[300];
+    const struct settings *s = o->settings;
+    struct place *p = find_place(o, text_of(HTTP_SOURCE), 0);
+    if (!p)
+        return true;
+    snprintf(group, sizeof group, "%s-http", s->group);
+    rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(parts, s->topic_events[EVENT_CREATE], 0);
+    bool good = admin_committed(s->kafka, (size_t)s->kafka_count, group, parts,
+                                s->transaction_timeout_ms + SWEEP_MS, err);
+    p->in.published = good && parts->elems[0].offset >= 0 ? parts->elems[0].offset : -1;
+    p->in.high = INT64_MAX;
+    rd_kafka_topic_partition_list_destroy(parts);
+    return good;
+}
+
 static bool is_inbound(const struct settings *s, struct text topic)
 {
     for (int i = 0; i < s->topic_raw.count; i++)
@@ -115,7 +140,7 @@ static void take_row(struct offsets *o, const struct db_rows *rows, int row, siz
     struct text topic = db_text(rows, row, 0), cluster = db_text(rows, row, 3);
     int partition = db_int4(rows, row, 1);
     struct place *p = find_place(o, topic, partition);
-    if (!p && !is_inbound(o->settings, topic))
+    if (!p && !is_inbound(o->settings, topic) && !text_is(topic, HTTP_SOURCE))
         return;
     if (!p)
         p = add_place(o, arena_copy(o->arena, topic.p, topic.n), partition);
@@ -157,20 +182,11 @@ static bool judge(struct offsets *o)
         struct place *p = &o->places[i];
         p->in.topic = p->topic;
         p->in.partition = p->partition;
-        p->in.group = o->settings->group;
-        p->in.brokers = o->settings->brokers;
         p->in.cluster = o->cluster;
-        if (p->in_kafka) {
-            p->found = verdict_of(&p->in, p->why, sizeof p->why);
-        } else {
-            p->found = FOUND_REFUSED;
-            snprintf(
-                p->why, sizeof p->why,
-                "Kafka has no such partition: the topic is gone, or was made with fewer; if it "
-                "stays away, DELETE FROM usaged.source_offset WHERE (topic, partition) = "
-                "('%s', %d)",
-                p->topic, p->partition);
-        }
+        p->in.no_partition = !p->in_kafka && !is_http(p);
+        if (p->in.no_partition)
+            p->in.published = -1;
+        p->found = verdict_of(&p->in, p->why, sizeof p->why);
         refused = refused || p->found == FOUND_REFUSED;
     }
     return !refused;
@@ -181,7 +197,10 @@ static bool judge(struct offsets *o)
 static bool ask_all(struct offsets *o, struct err *err)
 {
     for (int k = 0; k < LOOKS; k++) {
-        if (!ask_kafka(o, err) || !ask_postgres(o, err))
+        size_t known = o->count;
+        if (!ask_kafka(o, err) || !ask_http(o, err) || !ask_postgres(o, err))
+            return false;
+        if (o->count > known && !ask_http(o, err)) /* PostgreSQL has told of it just now */
             return false;
         if (judge(o) || stop_wait(LOOK_MS))
             break;
@@ -224,7 +243,7 @@ static void print(const struct offsets *o)
         print_number(p->in_kafka, p->in.low);
         print_number(p->in_kafka, p->in.high);
         print_number(p->in.has_row, p->in.stored);
-        print_number(p->in_kafka && p->in.published >= 0, p->in.published);
+        print_number(p->in.published >= 0, p->in.published);
         printf(" %6zu  %s%s%s\n", p->in.outbox_count, metrics_found_names[p->found],
                p->why[0] ? ": " : "", p->why);
     }

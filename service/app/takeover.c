@@ -81,8 +81,6 @@ static enum metrics_found judge(struct worker *w, const struct taking *t, struct
         ranges[i] = (struct verdict_range){t->pg.outbox[i].from, t->pg.outbox[i].to};
     struct verdict_input in = {.topic = t->slot->topic,
                                .partition = t->slot->partition,
-                               .group = w->settings->group,
-                               .brokers = w->settings->brokers,
                                .has_row = t->pg.found,
                                .stored = t->pg.stored,
                                .row_cluster = t->pg.cluster,

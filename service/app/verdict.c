@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/mend_plan.h"
+#include "usage/http_source.h"
+
 #define LL(v) ((long long)(v))
 
-/* Where the unbroken run of outbox rows that ends at `stored` begins; `stored` itself if no row
- * ends there. */
-static int64_t run_start(const struct verdict_input *in)
+int64_t verdict_run_start(const struct verdict_input *in)
 {
     int64_t start = in->stored;
     for (size_t i = in->outbox_count; i-- > 0;)
@@ -17,14 +18,13 @@ static int64_t run_start(const struct verdict_input *in)
     return start;
 }
 
-/* Whether rows cover [published, stored) without a gap, the first beginning exactly at `published`.
- * Rows below are those that have been published and not yet removed. */
-static bool is_covered(const struct verdict_input *in)
+/* Rows below are those that have been published and not yet removed. */
+bool verdict_covers(const struct verdict_input *in, int64_t from)
 {
-    int64_t at = in->published;
+    int64_t at = from;
     for (size_t i = 0; i < in->outbox_count; i++) {
         const struct verdict_range *r = &in->outbox[i];
-        if (r->to <= in->published)
+        if (r->to <= from)
             continue;
         if (r->from != at)
             return false;
@@ -51,69 +51,59 @@ static void say(struct sentence *s, const char *format, ...)
     s->size -= used;
 }
 
-/* The call after which `published` is `offset`. The group must have no members then. */
-static void say_group(struct sentence *s, const struct verdict_input *in, int64_t offset)
+static void say_outbox(struct sentence *s, const struct mend_plan *plan)
 {
-    say(s,
-        "kafka-consumer-groups.sh --group %s --topic %s:%d --reset-offsets --to-offset %lld "
-        "--execute",
-        in->group, in->topic, in->partition, LL(offset));
-    if (in->brokers)
-        say(s, " --bootstrap-server %s", in->brokers);
+    const char *sign = " (";
+    if (plan->kept > 0) {
+        say(s, "%spublishing %zu outbox rows, perhaps again", sign, plan->kept);
+        sign = ", ";
+    }
+    if (plan->given_up > 0)
+        say(s, "%sgiving up %zu outbox rows that may not be published", sign, plan->given_up);
+    if (plan->kept + plan->given_up > 0)
+        say(s, ")");
 }
 
-/* Rows of the outbox would be in the way of records that are read under offsets of another log. */
-static void say_delete_outbox(struct sentence *s, const struct verdict_input *in)
+/* `aim`: what going on at `at` is for. The sentence ends with the call. */
+static enum metrics_found refuse(struct sentence *s, const struct verdict_input *in,
+                                 const char *aim, int64_t at)
 {
-    size_t waiting = 0;
-    for (size_t i = 0; i < in->outbox_count; i++)
-        waiting += in->outbox[i].to > in->published;
-    if (waiting > 0)
-        say(s, "(giving up %zu outbox rows that may not be published) ", waiting);
-    say(s, "DELETE FROM usaged.outbox WHERE (topic, partition) = ('%s', %d); ", in->topic,
-        in->partition);
-}
-
-/* The calls after which both watermarks are `offset`. */
-static void say_both(struct sentence *s, const struct verdict_input *in, int64_t offset)
-{
-    say_delete_outbox(s, in);
-    say(s,
-        "UPDATE usaged.source_offset SET next_offset = %lld WHERE (topic, partition) = ('%s', %d); "
-        "and ",
-        LL(offset), in->topic, in->partition);
-    say_group(s, in, offset);
+    struct mend_plan plan;
+    say(s, "; %s", aim);
+    if (mend_plan_of(in, at, &plan))
+        say_outbox(s, &plan);
+    say(s, ", usaged stopped: usaged offsets --mend %s:%d --at %lld --yes", in->topic,
+        in->partition, LL(at));
+    return FOUND_REFUSED;
 }
 
 static enum metrics_found other_cluster(const struct verdict_input *in, struct sentence *s)
 {
+    bool goes_on = in->published >= in->low && in->published <= in->high;
     say(s,
         "stored %lld is of Kafka cluster %s, and this is cluster %s: the wrong brokers, or the "
-        "wrong database; if the "
-        "topic has moved here for good, usaged stopped: ",
+        "wrong database",
         LL(in->stored), in->row_cluster, in->cluster);
-    say_delete_outbox(s, in);
-    say(s, "DELETE FROM usaged.source_offset WHERE (topic, partition) = ('%s', %d)", in->topic,
-        in->partition);
-    return FOUND_REFUSED;
+    return refuse(s, in,
+                  goes_on ? "if the topic has moved here for good, to go on at the group's offset"
+                          : "if the topic has moved here for good, to read it from its beginning",
+                  goes_on ? in->published : in->low);
 }
 
 static enum metrics_found out_of_bounds(const struct verdict_input *in, struct sentence *s)
 {
-    if (in->stored < in->low)
+    if (in->stored < in->low) {
         say(s,
             "stored %lld is below Kafka's low watermark %lld: retention took %lld records before "
-            "they were read; to go on "
-            "without them, usaged stopped: ",
+            "they were read",
             LL(in->stored), LL(in->low), LL(in->low - in->stored));
-    else
-        say(s,
-            "stored %lld is above Kafka's high watermark %lld: the topic was made anew, or has "
-            "lost records; to read it "
-            "from its beginning, usaged stopped: ",
-            LL(in->stored), LL(in->high));
-    say_both(s, in, in->low);
-    return FOUND_REFUSED;
+        return refuse(s, in, "to go on without them", in->low);
+    }
+    say(s,
+        "stored %lld is above Kafka's high watermark %lld: the topic was made anew, or has lost "
+        "records",
+        LL(in->stored), LL(in->high));
+    return refuse(s, in, "to read it from its beginning", in->low);
 }
 
 static enum metrics_found first(const struct verdict_input *in, struct sentence *s)
@@ -124,6 +114,13 @@ static enum metrics_found first(const struct verdict_input *in, struct sentence 
     else
         say(s, "no row in PostgreSQL and nothing committed: begins by start.offset");
     return FOUND_FIRST;
+}
+
+/* Where publishing can go on without a gap. */
+static int64_t outbox_start(const struct verdict_input *in)
+{
+    int64_t start = verdict_run_start(in);
+    return verdict_covers(in, start) ? start : in->stored;
 }
 
 static enum metrics_found none_committed(const struct verdict_input *in, struct sentence *s)
@@ -137,34 +134,45 @@ static enum metrics_found none_committed(const struct verdict_input *in, struct 
     }
     say(s,
         "the group has no committed offset, and %zu outbox rows up to stored %lld may or may not "
-        "be published: it was "
-        "deleted under load; to publish them (perhaps again), usaged stopped: ",
+        "be published: it was deleted under load",
         in->outbox_count, LL(in->stored));
-    say_group(s, in, run_start(in));
-    return FOUND_REFUSED;
+    return refuse(s, in, "to go on where the outbox begins", outbox_start(in));
 }
 
+/* Numbers of the source @http name no records: nothing can be read again. */
 static enum metrics_found database_behind(const struct verdict_input *in, struct sentence *s)
 {
     say(s,
-        "stored %lld is below published %lld: the database comes from a backup, or is another one; "
-        "to read these %lld "
-        "records again (their events go out again), usaged stopped: ",
-        LL(in->stored), LL(in->published), LL(in->published - in->stored));
-    say_group(s, in, in->stored);
-    return FOUND_REFUSED;
+        "stored %lld is below published %lld: the database comes from a backup, or is another one",
+        LL(in->stored), LL(in->published));
+    if (strcmp(in->topic, HTTP_SOURCE) == 0)
+        return refuse(s, in, "to count on from there", in->published);
+    char aim[120];
+    snprintf(aim, sizeof aim, "to read these %lld records again (their events go out again)",
+             LL(in->published - in->stored));
+    return refuse(s, in, aim, in->stored);
 }
 
 static enum metrics_found not_covered(const struct verdict_input *in, struct sentence *s)
 {
-    int64_t start = run_start(in);
+    int64_t start = outbox_start(in);
     say(s,
         "stored %lld is above published %lld, and the outbox does not hold what lies between: the "
-        "group was reset by "
-        "hand, or rows were lost; to publish what it holds from %lld on, usaged stopped: ",
-        LL(in->stored), LL(in->published), LL(start));
-    say_group(s, in, start);
-    return FOUND_REFUSED;
+        "group was reset by hand, or rows were lost",
+        LL(in->stored), LL(in->published));
+    return refuse(s, in,
+                  start < in->stored ? "to publish what it holds" : "to go on at what is stored",
+                  start);
+}
+
+/* Nobody can be assigned it. Once all is forgotten that was stored of it, one that comes back is
+ * read from its beginning. */
+static enum metrics_found not_in_kafka(const struct verdict_input *in, struct sentence *s)
+{
+    say(s, "Kafka has no such partition: the topic is gone, or was made with fewer");
+    if (!in->has_row || (in->stored == 0 && in->outbox_count == 0))
+        return FOUND_FORGOTTEN;
+    return refuse(s, in, "if it stays away, to forget how far it was read", 0);
 }
 
 /* The table, from the top: the cluster, then [low, high], then the two watermarks. */
@@ -173,6 +181,8 @@ enum metrics_found verdict_of(const struct verdict_input *in, char *why, size_t 
     struct sentence s = {why, why_bytes};
     if (why_bytes > 0)
         why[0] = 0;
+    if (in->no_partition)
+        return not_in_kafka(in, &s);
     if (in->has_row && strcmp(in->row_cluster, in->cluster) != 0)
         return other_cluster(in, &s);
     if (in->has_row && (in->stored < in->low || in->stored > in->high))
@@ -185,7 +195,7 @@ enum metrics_found verdict_of(const struct verdict_input *in, char *why, size_t 
         return FOUND_EQUAL;
     if (in->stored < in->published)
         return database_behind(in, &s);
-    if (!is_covered(in))
+    if (!verdict_covers(in, in->published))
         return not_covered(in, &s);
     say(&s,
         "on their way, or left by a worker that died between the two commits: the events of "

@@ -16,12 +16,11 @@ struct verdict_range {
 };
 
 struct verdict_input {
-    const char *topic;
+    const char *topic; /* HTTP_SOURCE has no end: `low` is 0, `high` INT64_MAX */
     int partition;
-    const char *group;   /* kafka.group.id, for the call that mends */
-    const char *brokers; /* the same, kafka.bootstrap.servers; may be NULL */
-    bool has_row;        /* in source_offset; else `stored` and `row_cluster` are not looked at */
-    int64_t stored;      /* next_offset */
+    bool no_partition; /* Kafka does not have it, so `low`, `high` are 0 and `published` is -1 */
+    bool has_row;      /* in source_offset; else `stored` and `row_cluster` are not looked at */
+    int64_t stored;    /* next_offset */
     const char *row_cluster, *cluster;  /* the row's and Kafka's own */
     int64_t low, high;                  /* Kafka's watermarks */
     int64_t published;                  /* the group's committed offset, -1: none */
@@ -32,3 +31,10 @@ struct verdict_input {
 /* `why` gets one sentence: the numbers, what they mean and, of a refusal, the call that mends it.
  * "" for FOUND_EQUAL. */
 enum metrics_found verdict_of(const struct verdict_input *in, char *why, size_t why_bytes);
+
+/* Where the unbroken run of outbox rows that ends at `stored` begins; `stored` itself if no row
+ * ends there. */
+int64_t verdict_run_start(const struct verdict_input *in);
+
+/* Whether rows cover [from, stored) without a gap, the first beginning exactly at `from`. */
+bool verdict_covers(const struct verdict_input *in, int64_t from);

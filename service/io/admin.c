@@ -355,3 +355,67 @@ bool admin_committed(const struct kafka_property *properties, size_t n, const ch
     rd_kafka_destroy(reader);
     return good;
 }
+
+/* --- groups --------------------------------------------------------------------------------- */
+
+bool admin_group_members(rd_kafka_t *client, const char *group, int wait_ms, int *members,
+                         struct err *err)
+{
+    const struct rd_kafka_group_list *list = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_list_groups(client, group, &list, wait_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (list)
+            rd_kafka_group_list_destroy(list);
+        return kafka_err(err, code, "members of the group");
+    }
+    *members = 0;
+    for (int i = 0; i < list->group_cnt; i++) {
+        const struct rd_kafka_group_info *g = &list->groups[i];
+        code = code ? code : g->err;
+        bool still = strcmp(g->state, "Empty") == 0 || strcmp(g->state, "Dead") == 0;
+        *members += g->member_cnt > 0 ? g->member_cnt : !still;
+    }
+    rd_kafka_group_list_destroy(list);
+    if (kafka_is_right_missing(code))
+        return right_missing(err, "Describe", "group", group);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_err(err, code, "members of the group");
+}
+
+/* The broker takes a commit without a member's name only while the group has no members. */
+static bool commit(rd_kafka_t *reader, const char *group, rd_kafka_topic_partition_list_t *parts,
+                   struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_commit(reader, parts, 0);
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < parts->cnt; i++)
+        code = parts->elems[i].err;
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return true;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+        return err_set(err, ERR_RETRY, "group %s has members", group);
+    default:
+        return kafka_is_right_missing(code) ? right_missing(err, "Read", "group", group)
+                                            : kafka_err(err, code, "committing the offset");
+    }
+}
+
+bool admin_commit(const struct kafka_property *properties, size_t n, const char *group,
+                  const char *topic, int partition, int64_t offset, struct err *err)
+{
+    rd_kafka_t *reader = reader_new(properties, n, group, err);
+    if (!reader)
+        return false;
+    rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *part = rd_kafka_topic_partition_list_add(parts, topic, partition);
+    /* Asked first: a commit waits for a coordinator without end, a question does not. */
+    bool good = ask_committed(reader, group, parts, err);
+    if (good) {
+        part->offset = offset;
+        good = commit(reader, group, parts, err);
+    }
+    rd_kafka_topic_partition_list_destroy(parts);
+    rd_kafka_destroy(reader);
+    return good;
+}

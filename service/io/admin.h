@@ -45,3 +45,12 @@ bool admin_create(rd_kafka_t *client, const struct admin_topic *topics, size_t n
 bool admin_committed(const struct kafka_property *properties, size_t n, const char *group,
                      rd_kafka_topic_partition_list_t *parts, int wait_ms,
                      struct err *err) MUST_CHECK;
+
+/* How many members the group has; 0 also for one that nobody knows. */
+bool admin_group_members(rd_kafka_t *client, const char *group, int wait_ms, int *members,
+                         struct err *err) MUST_CHECK;
+
+/* Commits an offset for a group, as a tool that resets it does: ERR_RETRY, and nothing has changed,
+ * while it has members. */
+bool admin_commit(const struct kafka_property *properties, size_t n, const char *group,
+                  const char *topic, int partition, int64_t offset, struct err *err) MUST_CHECK;

@@ -46,9 +46,8 @@ const rd_kafka_consumer_group_metadata_t *consumer_member_metadata(const struct 
     return m->metadata;
 }
 
-static struct consumer_member *member_new(rd_kafka_t *client)
+static struct consumer_member *member_of(rd_kafka_consumer_group_metadata_t *metadata)
 {
-    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(client);
     if (!metadata)
         return NULL;
     struct consumer_member *m = calloc(1, sizeof *m);
@@ -57,6 +56,11 @@ static struct consumer_member *member_new(rd_kafka_t *client)
     m->count = 1;
     m->metadata = metadata;
     return m;
+}
+
+struct consumer_member *consumer_member_outside(const char *group)
+{
+    return member_of(rd_kafka_consumer_group_metadata_new(group));
 }
 
 static void forget_held(struct consumer *c)
@@ -94,7 +98,7 @@ static void assign(struct consumer *c, rd_kafka_topic_partition_list_t *given)
     forget_held(c);
     c->joined = true;
     consumer_member_drop(c->member);
-    c->member = member_new(c->client);
+    c->member = member_of(rd_kafka_consumer_group_metadata(c->client));
     rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_copy(given);
     bool taken = c->options.assigned(c->options.arg, parts);
     if (!taken) {

@@ -16,6 +16,9 @@ struct consumer_member *consumer_member_keep(struct consumer_member *m);
 void consumer_member_drop(struct consumer_member *m); /* NULL is allowed */
 const rd_kafka_consumer_group_metadata_t *consumer_member_metadata(const struct consumer_member *m);
 
+/* For the offsets of a group that has no members: nothing but the producer's epoch fences them. */
+struct consumer_member *consumer_member_outside(const char *group);
+
 struct consumer;
 
 struct consumer_options {

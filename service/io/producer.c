@@ -142,7 +142,13 @@ static bool stop_asked_for(const struct producer *p)
 
 static bool twin(struct producer *p, struct err *err)
 {
+    if (p->options.shared) {
+        p->rebuild = true;
+        return err_set(err, ERR_LOST, "another process has taken transactional.id %s over", p->id);
+    }
     p->has_twin = true;
+    if (p->options.twin)
+        return err_set(err, ERR_FATAL, "%s", p->options.twin);
     return err_set(err, ERR_FATAL,
                    "another process runs with transactional.id %s: give each its own instance.id",
                    p->id);
@@ -205,7 +211,7 @@ bool producer_open(struct producer *p, struct err *err)
 static bool is_twin(const struct producer *p, rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR__FENCED &&
-           (!p->open || boot_ms() - p->begun_ms < p->timeout_ms);
+           (p->options.shared || !p->open || boot_ms() - p->begun_ms < p->timeout_ms);
 }
 
 static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what, struct err *err)
@@ -285,8 +291,9 @@ static rd_kafka_resp_err_t produce_headers(struct producer *p, const struct prod
                             (ssize_t)h->value.n);
     }
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        p->client, RD_KAFKA_V_TOPIC(m->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(m->key.p, m->key.n),
+        p->client, RD_KAFKA_V_TOPIC(m->topic),
+        RD_KAFKA_V_PARTITION(m->partition ? *m->partition : RD_KAFKA_PARTITION_UA),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(m->key.p, m->key.n),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)m->value.p, m->value.n), RD_KAFKA_V_HEADERS(headers),
         RD_KAFKA_V_END);
     if (code)
@@ -337,16 +344,16 @@ bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *
 {
     rd_kafka_error_t *error;
     rd_kafka_poll(p->client, 0);
-    failpoint("before-send-offsets");
+    failpoint(p->options.shared ? "http-before-send-offsets" : "before-send-offsets");
     AGAIN(error, rd_kafka_send_offsets_to_transaction(p->client, offsets,
                                                       consumer_member_metadata(m), CALL_MS));
     if (error)
         return failed(p, error, "send_offsets_to_transaction", err);
-    failpoint("before-kafka-commit");
+    failpoint(p->options.shared ? "http-before-kafka-commit" : "before-kafka-commit");
     AGAIN(error, rd_kafka_commit_transaction(p->client, CALL_MS));
     if (error)
         return failed(p, error, "commit_transaction", err);
-    failpoint("after-kafka-commit");
+    failpoint(p->options.shared ? "http-after-kafka-commit" : "after-kafka-commit");
     p->open = false;
     p->proved = p->proved || p->sent;
     p->failures = 0;
@@ -379,6 +386,11 @@ bool producer_settle(struct producer *p, struct err *err)
         p->failures = 0;
     }
     return producer_open(p, err);
+}
+
+rd_kafka_resp_err_t producer_report(const struct producer *p)
+{
+    return p->report;
 }
 
 bool producer_is_open(const struct producer *p)

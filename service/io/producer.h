@@ -18,9 +18,11 @@ struct producer_options {
     size_t property_count;
     const char *transactional_id;
     int transaction_timeout_ms;
+    bool shared; /* several processes take turns under this id: being fenced is ERR_LOST, no twin */
     void (*idle)(void *arg,
                  int waited_ms); /* every few seconds while one step waits for the broker */
     void *idle_arg;
+    const char *twin; /* what to say of another process with this id; NULL: what a worker says */
 };
 
 struct producer *producer_new(const struct producer_options *options);
@@ -39,6 +41,7 @@ struct producer_message {
     struct text key, value; /* p = NULL: none */
     const struct producer_header *headers;
     size_t header_count;
+    const int *partition; /* of a message with headers; NULL: by its key */
 };
 
 bool producer_begin(struct producer *p, struct err *err) MUST_CHECK;
@@ -52,6 +55,9 @@ bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *
 /* Ends the own transaction, whatever state it is in. False: not yet (ERR_RETRY: again later;
  * ERR_FATAL: a twin, or a right that was missing from the start). */
 bool producer_settle(struct producer *p, struct err *err) MUST_CHECK;
+
+/* Why the first message that was refused since producer_begin() was; 0: none was. */
+rd_kafka_resp_err_t producer_report(const struct producer *p);
 
 bool producer_is_open(const struct producer *p); /* a transaction has begun */
 rd_kafka_t *producer_client(struct producer *p);

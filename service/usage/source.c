@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/embed.h"
+#include "usage/outbox.h"
 
 enum { TAKE_TRIES = 5 };
 
@@ -23,6 +24,20 @@ static void place(struct db_params *p, const char *topic, int partition)
     db_param_int4(p, partition);
 }
 
+bool source_outbox_row(const struct db_rows *rows, int i, struct arena *a,
+                       struct source_row_outbox *out, struct err *err)
+{
+    struct text messages = db_text(rows, i, 3);
+    if (db_int4(rows, i, 2) != OUTBOX_FORMAT)
+        return err_set(err, ERR_FATAL,
+                       "the outbox holds rows of format %d, written by another version of usaged",
+                       db_int4(rows, i, 2));
+    *out = (struct source_row_outbox){db_int8(rows, i, 0),
+                                      db_int8(rows, i, 1),
+                                      {arena_copy(a, messages.p, messages.n), messages.n}};
+    return true;
+}
+
 static bool read_state(const struct db_rows *row, const struct db_rows *outbox, struct arena *a,
                        struct source_state *out, struct err *err)
 {
@@ -34,18 +49,9 @@ static bool read_state(const struct db_rows *row, const struct db_rows *outbox, 
     }
     out->outbox_count = (size_t)outbox->count;
     out->outbox = arena_alloc(a, (out->outbox_count + 1) * sizeof *out->outbox);
-    for (int i = 0; i < outbox->count; i++) {
-        struct text messages = db_text(outbox, i, 3);
-        if (db_int4(outbox, i, 2) != 1)
-            return err_set(
-                err, ERR_FATAL,
-                "the outbox holds rows of format %d, written by another version of usaged",
-                db_int4(outbox, i, 2));
-        out->outbox[i] =
-            (struct source_row_outbox){db_int8(outbox, i, 0),
-                                       db_int8(outbox, i, 1),
-                                       {arena_copy(a, messages.p, messages.n), messages.n}};
-    }
+    for (int i = 0; i < outbox->count; i++)
+        if (!source_outbox_row(outbox, i, a, &out->outbox[i], err))
+            return false;
     return true;
 }
 
@@ -145,16 +151,21 @@ bool source_knows_topic(struct db *db, const char *topic, bool *known, struct er
     return ok;
 }
 
+/* The account says how many wait, whatever their number; the oldest stands first in its index. */
+static const char parked_sql[] =
+    "SELECT (SELECT coalesce(sum(records), 0) FROM source_outcome WHERE outcome = 'parked')::bigint"
+    " - (SELECT coalesce(sum(records), 0) FROM parked_outcome)::bigint,"
+    " coalesce((SELECT extract(epoch FROM now() - parked_at) FROM parked_rating ORDER BY parked_by"
+    " LIMIT 1), 0)::bigint";
+
 bool source_parked(struct db *db, int64_t *waiting, int64_t *oldest_seconds, struct err *err)
 {
     struct db_rows rows = {0};
-    bool ok =
-        db_query(db,
-                 "SELECT count(*), coalesce(extract(epoch FROM now() - min(parked_at)), 0)::bigint"
-                 " FROM parked_rating",
-                 NULL, &rows, err);
+    bool ok = db_query(db, parked_sql, NULL, &rows, err);
     if (ok) {
-        *waiting = db_int8(&rows, 0, 0);
+        int64_t count = db_int8(&rows, 0, 0);
+        *waiting =
+            count > 0 ? count : 0; /* rows that an operator took out are not in the account */
         *oldest_seconds = db_int8(&rows, 0, 1);
     }
     db_rows_fini(&rows);

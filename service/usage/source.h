@@ -19,6 +19,10 @@ struct source_state {
     size_t outbox_count;
 };
 
+/* A row of (from_offset, to_offset, format, messages); ERR_FATAL for a format that is not ours. */
+bool source_outbox_row(const struct db_rows *rows, int i, struct arena *a,
+                       struct source_row_outbox *out, struct err *err) MUST_CHECK;
+
 /* Puts a fresh `owner` into the row, if there is one, and reads it with the outbox, in one
  * transaction of its own. Ends a backend of ours that holds the row for longer than two seconds. */
 bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16],

@@ -18,9 +18,6 @@ from rig.wait import until
 HELD = 10  # records in each partition of `raw` that the fixture `stopped` leaves stored and published
 SOON_DEAD = {"kafka.session.timeout.ms": 3000, "kafka.heartbeat.interval.ms": 500}
 
-_TOOL = re.compile(r"kafka-consumer-groups\.sh --group (\S+) --topic (\S+):(\d+) --reset-offsets --to-offset (\d+)"
-                   r" --execute --bootstrap-server (\S+)$")
-
 
 @pytest.fixture
 def source():
@@ -58,7 +55,11 @@ def place(scene, partition=0):
 
 
 def found(service, what):
-    return service.metric("usaged_takeovers_total", found=what)
+    """Of how many inbound partitions. The metric counts the source @http too."""
+    count = service.metric("usaged_takeovers_total", found=what)
+    since_start = service.log_text().rpartition("HTTP serves")[2]
+    of_http = rf"source @http taken over found={what} |partition {what} topic=@http "
+    return count - bool(re.search(of_http, since_start))
 
 
 def offsets_line(scene, partition=0):
@@ -75,20 +76,13 @@ def wait_without_members(scene):
 
 
 def mend(scene, why):
-    """Runs the call that a refusal ends with, as an operator does who copies it. The tool's jar is not in the rig: its
-    request is sent by a client of ours."""
-    call = why.partition("usaged stopped: ")[2]
-    call = re.sub(r"^\(giving up \d+ outbox rows that may not be published\) ", "", call)
-    tool = _TOOL.search(call)
-    sql = call[:tool.start()].removesuffix("and ") if tool else call
-    assert sql or tool, why
-    if sql:
-        with scene.connect(OWNER) as db:
-            db.execute(sql)
-    if tool:
-        group, topic, partition, offset, brokers = tool.groups()
-        assert brokers == scene.rig.kafka.bootstrap
-        scene.rig.kafka.set_committed(group, {(topic, int(partition)): int(offset)})
+    """Runs the call that a refusal ends with, as an operator does who copies it, with the service's own settings."""
+    call = why.partition(", usaged stopped: ")[2].split()
+    assert call[:3] == ["usaged", "offsets", "--mend"] and call[-1] == "--yes", why
+    wait_without_members(scene)
+    assert scene.main.run(*call[1:]).stdout.endswith("\ndone\n")
+    with scene.connect() as db:
+        assert db.execute("SELECT finished_at IS NOT NULL FROM offset_mend").fetchall() == [(True,)]
 
 
 def start_refused(scene, publisher, source, *numbers):
@@ -121,6 +115,7 @@ def start_refused(scene, publisher, source, *numbers):
 
 # ---- first ---------------------------------------------------------------------------------------------------------
 
+@pytest.mark.unaccounted("begins behind records")
 def test_a_first_start_begins_at_the_beginning(scene, publisher, source, settled_and_right):
     before = Publisher(scene, Ledger())
     before.raws(source.take(7), partition=1)
@@ -140,6 +135,7 @@ def test_a_first_start_begins_at_the_beginning(scene, publisher, source, settled
     assert found(scene.main, "first") == 8
 
 
+@pytest.mark.unaccounted("begins behind records")
 def test_a_first_start_at_the_latest_takes_what_comes_after_it(scene, publisher, source, settled_and_right):
     before = Publisher(scene, Ledger())
     before.raws(source.take(20), partition=0)
@@ -154,6 +150,7 @@ def test_a_first_start_at_the_latest_takes_what_comes_after_it(scene, publisher,
     settled_and_right()
 
 
+@pytest.mark.unaccounted("begins behind records")
 def test_a_first_start_takes_the_groups_committed_offset_and_says_so(scene, publisher, source, settled_and_right):
     before = Publisher(scene, Ledger())
     before.raws(source.take(3), partition=0)
@@ -186,6 +183,7 @@ def test_a_new_partition_of_a_known_topic_begins_at_its_beginning(stopped, publi
     assert (found(stopped.main, "first"), found(stopped.main, "equal")) == (1, 8)
 
 
+@pytest.mark.unaccounted("begins behind records")
 def test_a_first_start_that_dies_before_its_row_begins_later_where_it_had_begun(scene, publisher, source,
                                                                                 settled_and_right):
     before = Publisher(scene, Ledger())
@@ -263,6 +261,7 @@ def test_another_cluster_is_refused(stopped, publisher, source, settled_and_righ
     settled_and_right()
 
 
+@pytest.mark.unaccounted("records are lost")
 def test_records_that_retention_took_unread_are_refused(stopped, publisher, source, settled_and_right):
     lost = Publisher(stopped, Ledger())
     lost.raws(source.take(6), partition=0)
@@ -279,6 +278,7 @@ def test_records_that_retention_took_unread_are_refused(stopped, publisher, sour
     assert found(stopped.main, "equal") == 8
 
 
+@pytest.mark.unaccounted("read again")
 def test_a_mark_above_what_kafka_holds_is_refused(stopped, publisher, source):
     with stopped.connect() as db:
         db.execute("UPDATE source_offset SET next_offset = 4711 WHERE (topic, partition) = (%s, 0)",
@@ -295,6 +295,7 @@ def test_a_mark_above_what_kafka_holds_is_refused(stopped, publisher, source):
     assert outcomes(stopped) == {"created": 40 + 15 + 5, "duplicate": HELD}
 
 
+@pytest.mark.unaccounted("the topic is another")
 def test_a_topic_made_anew_is_refused_and_read_after_the_call(stopped, publisher, source):
     topic = stopped.topic["raw"]
     stopped.rig.kafka.delete_topics([topic])

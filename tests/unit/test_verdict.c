@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,6 @@ static struct verdict_input usual(void)
 {
     return (struct verdict_input){.topic = "usage.raw",
                                   .partition = 3,
-                                  .group = "usaged",
                                   .has_row = true,
                                   .stored = 500,
                                   .row_cluster = "c",
@@ -199,75 +199,125 @@ static void kafkas_bounds_are_looked_at_before_what_is_published(void **state)
 
 /* --- the call that mends -------------------------------------------------------------------- */
 
-static void a_refusal_says_what_to_reset(void **state)
+static void assert_call(const struct verdict_input *in, const char *call)
+{
+    const char *why = why_of(in), *at = strstr(why, ", usaged stopped: ");
+    assert_non_null(at);
+    assert_string_equal(at + strlen(", usaged stopped: "), call);
+}
+
+static void a_refusal_ends_with_the_call_that_mends_it(void **state)
 {
     (void)state;
     static const struct verdict_range rows[] = {{300, 310}, {400, 450}, {450, 500}};
-    static const char group[] =
-        "kafka-consumer-groups.sh --group usaged --topic usage.raw:3 --reset-offsets --to-offset ";
+    static const struct verdict_range late[] = {{400, 450}, {450, 490}};
+    static const struct verdict_range past[] = {{400, 500}, {500, 510}};
     struct verdict_input behind = usual(), gap = usual(), expired = usual(), retention = usual(),
-                         moved = usual();
-    char want[256];
+                         cut = usual(), moved = usual(), gone = usual();
+
+    moved.row_cluster = "other";
+    assert_call(&moved, "usaged offsets --mend usage.raw:3 --at 500 --yes");
+    moved.published = -1;
+    assert_call(&moved, "usaged offsets --mend usage.raw:3 --at 0 --yes");
+    moved.published = 1001; /* an offset that this cluster cannot have written */
+    assert_call(&moved, "usaged offsets --mend usage.raw:3 --at 0 --yes");
+
+    retention.low = 700;
+    assert_call(&retention, "usaged offsets --mend usage.raw:3 --at 700 --yes");
+
+    cut.low = 100;
+    cut.high = 499;
+    assert_call(&cut, "usaged offsets --mend usage.raw:3 --at 100 --yes");
 
     behind.published = 600;
-    snprintf(want, sizeof want, "%s500 --execute", group);
-    assert_non_null(strstr(why_of(&behind), want));
+    assert_call(&behind, "usaged offsets --mend usage.raw:3 --at 500 --yes");
 
     gap.published = 350;
     set_outbox(&gap, rows, 3);
-    snprintf(want, sizeof want, "%s400 --execute", group);
-    assert_non_null(strstr(why_of(&gap), want));
+    assert_call(&gap, "usaged offsets --mend usage.raw:3 --at 400 --yes");
+    set_outbox(&gap, late, 2); /* which does not reach what is stored */
+    assert_call(&gap, "usaged offsets --mend usage.raw:3 --at 500 --yes");
+    set_outbox(&gap, past, 2); /* which does not end there */
+    assert_call(&gap, "usaged offsets --mend usage.raw:3 --at 500 --yes");
 
     expired.published = -1;
     set_outbox(&expired, rows + 1, 2);
-    assert_non_null(strstr(why_of(&expired), want));
+    assert_call(&expired, "usaged offsets --mend usage.raw:3 --at 400 --yes");
 
-    retention.low = 700;
-    snprintf(want, sizeof want, "%s700 --execute", group);
-    assert_non_null(
-        strstr(why_of(&retention),
-               "UPDATE usaged.source_offset SET next_offset = 700 WHERE (topic, partition) = "
-               "('usage.raw', 3); and kafka-consumer-groups.sh"));
-    assert_non_null(strstr(why_of(&retention), want));
-
-    moved.row_cluster = "other";
-    assert_non_null(
-        strstr(why_of(&moved),
-               "DELETE FROM usaged.outbox WHERE (topic, partition) = ('usage.raw', 3); "
-               "DELETE FROM usaged.source_offset WHERE (topic, partition) = ('usage.raw', 3)"));
+    gone.no_partition = true;
+    gone.low = gone.high = 0;
+    gone.published = -1;
+    assert_call(&gone, "usaged offsets --mend usage.raw:3 --at 0 --yes");
 }
 
-static void a_reset_that_gives_up_events_says_so(void **state)
+static void a_call_that_gives_up_events_or_repeats_them_says_so(void **state)
 {
     (void)state;
     static const struct verdict_range rows[] = {{400, 450}, {450, 500}};
-    struct verdict_input in = usual();
-    in.low = 700;
-    in.published = 450;
-    set_outbox(&in, rows, 2);
+    struct verdict_input cut = usual(), retention = usual(), expired = usual();
+    cut.high = 499;
+    cut.published = 450;
+    set_outbox(&cut, rows, 2);
+    retention.low = 700;
+    retention.published = 450;
+    set_outbox(&retention, rows, 2);
+    expired.published = -1;
+    set_outbox(&expired, rows, 2);
 
-    assert_non_null(strstr(why_of(&in), "(giving up 1 outbox rows that may not be published)"));
+    assert_non_null(strstr(
+        why_of(&cut), "beginning (giving up 1 outbox rows that may not be published), usaged"));
+    assert_non_null(strstr(why_of(&retention),
+                           "without them (publishing 1 outbox rows, perhaps again), usaged"));
+    assert_non_null(
+        strstr(why_of(&expired), "begins (publishing 2 outbox rows, perhaps again), usaged"));
+}
+
+static void the_numbers_of_what_is_written_over_http_are_not_read_again(void **state)
+{
+    (void)state;
+    struct verdict_input in = usual();
+    in.topic = "@http";
+    in.partition = 0;
+    in.high = INT64_MAX;
+    in.published = 600;
+
+    assert_int_equal(found(&in), FOUND_REFUSED);
+    assert_call(&in, "usaged offsets --mend @http:0 --at 600 --yes");
+}
+
+static void a_partition_that_is_gone_is_refused_until_all_of_it_is_forgotten(void **state)
+{
+    (void)state;
+    static const struct verdict_range rows[] = {{0, 5}};
+    struct verdict_input in = usual();
+    in.no_partition = true;
+    in.low = in.high = in.stored = 0;
+    in.published = -1;
+
+    assert_int_equal(found(&in), FOUND_FORGOTTEN);
+    set_outbox(&in, rows, 1);
+    assert_int_equal(found(&in), FOUND_REFUSED);
 }
 
 static void the_call_is_whole_with_names_of_the_greatest_length(void **state)
 {
     (void)state;
     static const struct verdict_range rows[] = {{400, 450}};
-    char topic[250], group[201], why[VERDICT_WHY];
+    char topic[250], why[VERDICT_WHY], call[400];
     memset(topic, 't', sizeof topic);
-    memset(group, 'g', sizeof group);
-    topic[sizeof topic - 1] = group[sizeof group - 1] = 0;
+    topic[sizeof topic - 1] = 0;
     struct verdict_input in = usual();
     in.topic = topic;
-    in.group = group;
-    in.brokers = "kafka-1.example.com:9092,kafka-2.example.com:9092,kafka-3.example.com:9092";
+    in.partition = INT32_MAX;
     in.stored = in.published = INT64_MAX;
+    in.low = INT64_MAX - 2;
+    in.high = INT64_MAX - 1;
     set_outbox(&in, rows, 1);
 
     assert_int_equal(verdict_of(&in, why, sizeof why), FOUND_REFUSED);
-    const char *end = strstr(why, " --execute --bootstrap-server ");
-    assert_non_null(end);
-    assert_string_equal(end + strlen(" --execute --bootstrap-server "), in.brokers);
+    snprintf(call, sizeof call, "usaged offsets --mend %s:%d --at %lld --yes", topic, INT32_MAX,
+             (long long)in.low);
+    assert_string_equal(why + strlen(why) - strlen(call), call);
 }
 
 static void a_long_sentence_is_cut_to_its_room(void **state)
@@ -276,7 +326,7 @@ static void a_long_sentence_is_cut_to_its_room(void **state)
     struct verdict_input in = usual();
     in.low = 700;
 
-    for (size_t size = 0; size < 400; size++) {
+    for (size_t size = 0; size < 150; size++) {
         char *why = malloc(size + 1);
         memset(why, 'x', size + 1);
         assert_int_equal(verdict_of(&in, why, size), FOUND_REFUSED);
@@ -302,8 +352,10 @@ int main(void)
         cmocka_unit_test(nothing_committed_and_rows_in_the_outbox_is_refused),
         cmocka_unit_test(the_cluster_is_looked_at_before_the_watermarks),
         cmocka_unit_test(kafkas_bounds_are_looked_at_before_what_is_published),
-        cmocka_unit_test(a_refusal_says_what_to_reset),
-        cmocka_unit_test(a_reset_that_gives_up_events_says_so),
+        cmocka_unit_test(a_refusal_ends_with_the_call_that_mends_it),
+        cmocka_unit_test(a_call_that_gives_up_events_or_repeats_them_says_so),
+        cmocka_unit_test(the_numbers_of_what_is_written_over_http_are_not_read_again),
+        cmocka_unit_test(a_partition_that_is_gone_is_refused_until_all_of_it_is_forgotten),
         cmocka_unit_test(the_call_is_whole_with_names_of_the_greatest_length),
         cmocka_unit_test(a_long_sentence_is_cut_to_its_room),
     };

@@ -5,7 +5,8 @@ FROM (VALUES ('usage', 'SELECT'), ('usage_row', 'SELECT'), ('usage_row', 'INSERT
              ('source_outcome', 'SELECT'), ('source_outcome', 'INSERT'), ('source_outcome', 'UPDATE'),
              ('parked_outcome', 'SELECT'), ('parked_outcome', 'INSERT'), ('parked_outcome', 'UPDATE'),
              ('parked_rating', 'SELECT'), ('parked_rating', 'INSERT'), ('parked_rating', 'UPDATE'),
-             ('parked_rating', 'DELETE'),
+             ('parked_rating', 'DELETE'), ('parked_sweep', 'SELECT'), ('parked_sweep', 'UPDATE'),
+             ('offset_mend', 'SELECT'), ('offset_mend', 'INSERT'), ('offset_mend', 'UPDATE'),
              ('outbox', 'SELECT'), ('outbox', 'INSERT'), ('outbox', 'DELETE')) AS needed (t, r)
 WHERE NOT has_table_privilege('usaged.' || t, r)
 UNION ALL

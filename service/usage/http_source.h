@@ -1,0 +1,33 @@
+/* http_source - the source @http: what is written over HTTP, and what the sweep writes.
+ *
+ * It has no records to read, but the same two marks as an inbound partition: a row of
+ * source_offset, (@http, 0), counts transactions that are stored, and Kafka's committed offset of
+ * its group says how many are published. This is PostgreSQL's side; app/keeper.h is Kafka's.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "io/db.h"
+#include "usage/source.h"
+
+#define HTTP_SOURCE "@http" /* no topic may have such a name */
+
+/* The last statement before COMMIT: the next number, and the messages of this transaction under it.
+ * ERR_RETRY, too, while no publisher has ever been: nothing may be written before a position is
+ * committed to Kafka. */
+bool http_source_append(struct db *db, const struct buf *messages, struct err *err) MUST_CHECK;
+
+/* One publisher in all processes: a lock of the session. *ours: it is held from now on, until the
+ * connection ends. `silent_ms`: a holder that has asked PostgreSQL nothing for so long stands
+ * still, and its session is ended. */
+bool http_source_lock(struct db *db, int silent_ms, bool *ours, struct err *err) MUST_CHECK;
+
+/* Outbox rows from `from` on, ascending: at most HTTP_SOURCE_ROWS, and HTTP_SOURCE_BYTES but for
+ * the first; texts in the arena. */
+enum { HTTP_SOURCE_ROWS = 100, HTTP_SOURCE_BYTES = 8 * 1024 * 1024 };
+bool http_source_rows(struct db *db, int64_t from, struct arena *a, struct source_row_outbox *rows,
+                      size_t *count, struct err *err) MUST_CHECK;
+
+/* Removes the rows below `to`, whose Kafka commit is known to have succeeded. */
+bool http_source_clean(struct db *db, int64_t to, struct err *err) MUST_CHECK;
