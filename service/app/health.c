@@ -7,6 +7,8 @@
 
 #include "base/instant.h"
 #include "base/jsonw.h"
+#include "base/log.h"
+#include "base/stop.h"
 
 enum { HEALTH_TEXT = 401 };
 
@@ -92,6 +94,14 @@ bool health_ready(void)
     return ready;
 }
 
+bool health_waits(enum health_key key)
+{
+    pthread_mutex_lock(&lock);
+    bool waiting = anyone_waits((int)key);
+    pthread_mutex_unlock(&lock);
+    return waiting;
+}
+
 /* Several threads that wait for one thing mostly say the same: once is enough. */
 static bool said_before(int key, int owner)
 {
@@ -134,6 +144,12 @@ void health_render(struct buf *b)
     jsonw_end(&w);
     pthread_mutex_unlock(&lock);
     buf_fini(&joined);
+}
+
+void health_end(const struct err *err)
+{
+    if (stop_now(1))
+        log_line(LOG_ERROR, "cannot go on", "why=\"%s\"", err->text);
 }
 
 void health_beat(int owner)

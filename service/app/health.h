@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 
 enum health_key {
     HEALTH_KAFKA,
@@ -31,10 +32,15 @@ bool health_wait(enum health_key key, int owner, const char *text);
 bool health_go(enum health_key key, int owner);
 
 bool health_ready(void);
+bool health_waits(enum health_key key); /* anyone */
 
 /* {"ready":false,"waiting":{"postgres":"connection refused"}}; several owners' texts are joined by
  * "; ". */
 void health_render(struct buf *b);
+
+/* The service cannot go on: the stop is asked for, with exit code 1. Of several threads that find
+ * so at once, one has the line. */
+void health_end(const struct err *err);
 
 /* A thread that lives calls this at least every few seconds; `owner` as above. */
 void health_beat(int owner);

@@ -8,27 +8,27 @@ static const char *topic_name(const struct settings *s, int topic)
     return topic == OUTBOX_DEAD ? s->topic_dead_letter : s->topic_events[topic];
 }
 
-static bool send_all(struct worker *w, struct text bytes, uint64_t counts[OUTBOX_TOPICS],
-                     struct err *err)
+bool publish_send(struct producer *p, const struct settings *s, struct text bytes,
+                  uint64_t counts[OUTBOX_TOPICS], struct err *err)
 {
     struct outbox_message m; /* its headers are structs of the same two texts */
     _Static_assert(sizeof(struct outbox_header) == sizeof(struct producer_header),
                    "headers are passed on as they are");
     size_t at = 0;
     while (outbox_next(bytes, &at, &m, err)) {
-        struct producer_message out = {.topic = topic_name(w->settings, m.topic),
+        struct producer_message out = {.topic = topic_name(s, m.topic),
                                        .key = m.key,
                                        .value = m.value,
                                        .headers = (const struct producer_header *)m.headers,
                                        .header_count = m.header_count};
-        if (!producer_send(w->producer, &out, err))
+        if (!producer_send(p, &out, err))
             return false;
         counts[m.topic]++;
     }
     return err->kind == ERR_NONE;
 }
 
-static void count_events(const uint64_t counts[OUTBOX_TOPICS])
+void publish_count(const uint64_t counts[OUTBOX_TOPICS])
 {
     for (int i = 0; i < OUTBOX_TOPICS; i++)
         if (counts[i] > 0)
@@ -44,8 +44,9 @@ bool publish_begin(struct worker *w, struct batch *b, struct err *err)
     w->busy = true;
     bool ok = producer_begin(w->producer, err);
     for (size_t i = 0; ok && i < b->part_count; i++)
-        ok = send_all(w, (struct text){b->parts[i].messages.data, b->parts[i].messages.len}, counts,
-                      err);
+        ok = publish_send(w->producer, w->settings,
+                          (struct text){b->parts[i].messages.data, b->parts[i].messages.len},
+                          counts, err);
     w->busy = false;
     return ok;
 }
@@ -60,7 +61,7 @@ static void note_published(struct worker *w, const struct batch *b)
         for (int t = 0; t < OUTBOX_TOPICS; t++)
             counts[t] += b->parts[i].events[t];
     }
-    count_events(counts);
+    publish_count(counts);
 }
 
 bool publish_finish(struct worker *w, struct err *err)
@@ -103,11 +104,12 @@ static bool alone(struct worker *w, const rd_kafka_topic_partition_list_t *offse
     struct consumer_member *m = consumer_member_keep(consumer_member(w->consumer));
     if (!m)
         return err_set(err, ERR_LOST, "the group has taken the partitions away");
-    bool ok = producer_begin(w->producer, err) && send_all(w, messages, counts, err) &&
+    bool ok = producer_begin(w->producer, err) &&
+              publish_send(w->producer, w->settings, messages, counts, err) &&
               producer_commit(w->producer, offsets, m, err);
     consumer_member_drop(m);
     if (ok)
-        count_events(counts);
+        publish_count(counts);
     return ok;
 }
 

@@ -3,6 +3,12 @@
 
 #include "app/worker.h"
 
+/* Produces the messages of one outbox row in the open transaction, and adds them to `counts`; the
+ * metrics get these once it is committed. */
+bool publish_send(struct producer *p, const struct settings *s, struct text bytes,
+                  uint64_t counts[OUTBOX_TOPICS], struct err *err) MUST_CHECK;
+void publish_count(const uint64_t counts[OUTBOX_TOPICS]);
+
 /* Begins the transaction and produces the batch's messages; they travel while the next batch is
  * stored. */
 bool publish_begin(struct worker *w, struct batch *b, struct err *err) MUST_CHECK;

@@ -130,8 +130,7 @@ static bool on_assigned(void *arg, rd_kafka_topic_partition_list_t *parts)
         recover_all_well(w);
         set_offsets(w, parts);
     } else if (err.kind == ERR_FATAL) {
-        log_line(LOG_ERROR, "cannot go on", "why=\"%s\"", err.text);
-        stop_now(1);
+        health_end(&err);
     } else {
         recover_waits_for(w, &err);
     }

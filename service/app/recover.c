@@ -95,8 +95,7 @@ void recover_wait_for_assign(struct worker *w)
         if (w->generation != generation)
             return; /* the next assignment has come while the transaction was ended */
         if (!settled && err.kind == ERR_FATAL) {
-            log_line(LOG_ERROR, "cannot go on", "why=\"%s\"", err.text);
-            stop_now(1);
+            health_end(&err);
         }
         rebalance_forget_slots(w);
         w->assigned = false;
@@ -142,8 +141,7 @@ void recover(struct worker *w)
     }
     w->failures++;
     if (err.kind == ERR_FATAL) {
-        log_line(LOG_ERROR, "cannot go on", "why=\"%s\"", err.text);
-        stop_now(1);
+        health_end(&err);
     } else if (err.kind == ERR_LOST) {
         recover_wait_for_assign(w);
     } else {
@@ -166,8 +164,7 @@ void recover_on_error(struct worker *w, const struct err *err)
     bool robbed = strcmp(err->state, STORE_CLAIM_LOST) == 0;
     rebalance_forget_messages(w);
     if (err->kind == ERR_FATAL) {
-        log_line(LOG_ERROR, "cannot go on", "why=\"%s\"", err->text);
-        stop_now(1);
+        health_end(err);
         return;
     }
     w->failures++;

@@ -9,6 +9,7 @@
 #include "app/api.h"
 #include "app/health.h"
 #include "app/ingest.h"
+#include "app/keeper.h"
 #include "app/metrics.h"
 #include "app/migrate.h"
 #include "app/operate.h"
@@ -95,7 +96,8 @@ static bool open_parts(struct start *st, struct err *err)
         return false;
     st->changes = (struct changes_settings){.base_url = s->http_base_url,
                                             .key_is_id = s->event_key_is_id,
-                                            .event_max = s->event_max_bytes};
+                                            .event_max = s->event_max_bytes,
+                                            .parked_max_age_ms = s->parked_max_age_ms};
     return true;
 }
 
@@ -153,10 +155,12 @@ static bool start_and_run(struct start *st, struct err *err)
         log_line(LOG_INFO, "started", "instance=%s group=%s workers=%d http=%s operate=%s",
                  s->instance_id, s->group, s->workers, s->http_listen, s->operate_listen);
         struct ingest *ingest = ingest_start(s, &st->changes, st->registry);
+        struct keeper *keeper = keeper_start(s, &st->changes, st->owner + 1);
         health_go(HEALTH_ASSIGNMENT, st->owner);
         watch_inbound(st);
         log_line(LOG_INFO, "stopping", "exit=%d", stop_exit_code());
         ingest_join(ingest);
+        keeper_join(keeper);
     } else if (err->kind == ERR_FATAL) {
         stop_now(1);
     }

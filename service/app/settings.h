@@ -42,6 +42,8 @@ struct settings {
     int64_t batch_bytes;
     enum settings_interval partition_interval;
     int64_t usage_oldest_ms, usage_newest_ms;
+    int64_t parked_max_age_ms;
+    int parked_sweep_ms;
     int64_t record_max_bytes, event_max_bytes;
     bool event_key_is_id; /* event.key = id, not party */
     const char *default_specification_id;

@@ -52,17 +52,18 @@ void stop_init(void)
     pthread_detach(thread);
 }
 
-void stop_now(int exit_code)
+bool stop_now(int exit_code)
 {
     int none = 0;
     if (!atomic_compare_exchange_strong(&asked, &none, 1))
-        return;
+        return false;
     atomic_store(&code, exit_code);
     if (event >= 0) {
         uint64_t one = 1;
         if (write(event, &one, sizeof one) != sizeof one)
             abort();
     }
+    return true;
 }
 
 bool stop_asked(void)

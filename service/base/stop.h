@@ -10,8 +10,9 @@
  * is ignored. A second signal, more than a second later, ends the process at once. */
 void stop_init(void);
 
-/* Asks the service to end. `exit_code` of the first call is kept: 0 asked, 1 cannot go on. */
-void stop_now(int exit_code);
+/* Asks the service to end. `exit_code` of the first call is kept: 0 asked, 1 cannot go on. True:
+ * this was the first. */
+bool stop_now(int exit_code);
 
 bool stop_asked(void);
 int stop_exit_code(void);

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a file: packages are in the folder above
 
+from demo.bad import Bad
 from demo.engine import Engine
 from demo.pace import Pace
 from demo.progress import Progress
@@ -30,6 +31,7 @@ from rig import Rig, Scene, Service
 from rig.rig import raise_on_signals
 
 DUPLICATES = 0.01
+OVERTAKES = 0.01  # ratings that are sent before their usage
 CHUNK = 100
 
 
@@ -63,17 +65,23 @@ class Demo:
         self._progress, self._count = progress, count
         self._dice = random.Random(2026)
         self._scene: Scene = rig.scene("demo", partitions=4)
-        # A dead process's partitions are free once its session has lapsed: shorter than the default, for the eye.
+        # A dead process's partitions are free once its session has lapsed, a schema is given up and a rating has waited
+        # too long: all sooner than by default, for the eye.
         self._service: Service = self._scene.service("demo", {"kafka.session.timeout.ms": 3000,
-                                                              "kafka.heartbeat.interval.ms": 500})
+                                                              "kafka.heartbeat.interval.ms": 500,
+                                                              "registry.unknown-wait": "1s", "parked.max-age": "15s"})
         self._source = Records(seed=2026)
         self._publisher = Publisher(self._scene)
         self._ledger = self._publisher.ledger
         self._engine = Engine(self._scene, self._publisher, self._source)
+        self._bad = Bad(self._scene, self._publisher, self._source)
+        self._overtaken = 0
+        self._late: list[Record] = []  # their ratings have been sent
 
     def run(self) -> int:
         self._progress.step("Creating the tables and starting usaged")
         self._service.migrate()
+        self._bad.prepare()
         self._service.start()
         self._progress.done("ready")
 
@@ -113,15 +121,23 @@ class Demo:
             if not crashed and len(sent) >= self._count // 2:
                 crashed = True
                 self._crash(sent)
-        self._send_bad(sent)
+        for record in self._late:
+            self._publisher.raw(record)
+        self._bad.send(sent[0])
         self._publisher.flush()
         self._progress.done(f"{len(self._ledger.entries)} sent, {self._engine.rated} rated so far")
 
     def _send(self, records: list[Record], sent: list[Record]) -> None:
-        for record in records:
+        late, self._late = self._late, []
+        for record in late + records:
+            if record not in late and self._dice.random() < OVERTAKES:
+                self._publisher.rated(self._source.rating_of(record), expect=("parked", "changed"))
+                self._overtaken += 1
+                self._late.append(record)
+                continue
             sent.append(record)
             self._publisher.raw(record)
-            if len(sent) % 2 == 0:
+            if len(sent) % 2 == 0 and record not in late:
                 self._engine.wants(record)
             if self._dice.random() < DUPLICATES:
                 self._send_again(sent)
@@ -145,24 +161,17 @@ class Demo:
         record = self._dice.choice(sent[-3000:])
         self._publisher.raw(record, writer=self._dice.choice((None, PLAIN)))
 
-    def _send_bad(self, sent: list[Record]) -> None:
-        """A few that cannot be taken: each must come out as a dead letter with its reason, and stop nothing."""
-        good = self._publisher.encoded(self._source.next())
-        self._publisher.bytes(b'{"not": "avro"}', "framing")
-        self._publisher.bytes(good[:-9], "malformed")
-        self._publisher.raw({**self._source.next(), "usageDate": int(time.time() * 1000) + 9 * DAY_MS}, reason="date")
-        self._publisher.raw({**self._source.next(), "recordId": ""}, reason="missing")
-        self._publisher.raw({**sent[0], "usageType": "FAX"}, reason="conflict")
-
     def _settle(self) -> None:
         """Until each usage that is to be rated has its rating, and all is stored and published."""
         self._progress.step("Waiting until all is stored and published")
         deadline = time.monotonic() + 120
-        while self._engine.waiting() or settle.lag(self._scene, self._ledger):
+        while self._engine.waiting() or settle.lag(self._scene, self._ledger) or settle.owed(self._scene, self._ledger):
             self._engine.work(0.1)
+            self._bad.follow_up()
             self._publisher.flush()
             self._progress.update(f"{self._engine.waiting()} to be rated, "
-                                  f"{settle.lag(self._scene, self._ledger)} records on their way")
+                                  f"{settle.lag(self._scene, self._ledger)} records on their way, "
+                                  f"{settle.owed(self._scene, self._ledger)} ratings parked")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not settled after 120 s, see {self._service.log_file}")
             self._must_live()
@@ -190,16 +199,23 @@ class Demo:
         kinds = Counter(entry.kind for entry in self._ledger.entries)
         with self._scene.connect() as db:
             stored = db.execute("SELECT count(*), count(*) FILTER (WHERE status = 'rated') FROM usage").fetchone()
+            parked = dict(db.execute("SELECT outcome, sum(records) FROM parked_outcome GROUP BY outcome").fetchall())
         raw = settle.outcomes(self._scene, self._scene.topic["raw"])
+        rated = settle.outcomes(self._scene, self._scene.topic["rated"])
         reasons = Counter(one.header("usaged.reason") for one in found["dead-letter"])
         wanted = self._ledger.outcomes()
+        expected = Counter(entry.reason for entry in self._ledger.entries if entry.reason)
         rows = [
             ("published: call records", kinds["raw"] + kinds["bytes"], "ledger"),
             ("published: ratings", kinds["rated"], "ledger"),
             ("stored usages", stored[0], f"SQL; expected {self._ledger.created()}"),
             ("duplicates", raw.get("duplicate", 0), f"SQL; expected {wanted['duplicate']}"),
-            ("rated usages", stored[1], f"SQL; expected {self._engine.rated}"),
-            *((f"dead letters: {reason}", count, "read_committed") for reason, count in sorted(reasons.items())),
+            ("rated usages", stored[1], f"SQL; expected {self._engine.rated + self._overtaken}"),
+            ("ratings sent before their usage", self._overtaken, f"ledger; parked {rated.get('parked', 0)}, of these "
+                                                                 f"applied {parked.get('changed', 0)}, expired "
+                                                                 f"{parked.get('dead', 0)}"),
+            *((f"dead letters: {reason}", count, f"read_committed; expected {expected[reason]}")
+              for reason, count in sorted(reasons.items())),
             *((f"events: {expect_name}", len(found[word]), "read_committed")
               for word, expect_name in (("create", "UsageCreateEvent"), ("state-change", "UsageStateChangeEvent"))),
             ("records a second, all in all", round(len(self._ledger.entries) / took), "the generator's pace and the "
@@ -209,7 +225,7 @@ class Demo:
         ]
         print()
         for name, value, source in rows:
-            print(f"  {name:<32}{value:>10}   {source}")
+            print(f"  {name:<34}{value:>10}   {source}")
 
     def _print_usage(self, usage: str, text: str) -> None:
         print(f"\nOne rated usage: {self._service.base}/usage/{usage}\n")

@@ -370,7 +370,7 @@ def test_run_waits_for_an_inbound_topic_and_makes_none(bare):
     kafka.create_topics([bare.topic["raw"]], 2)
 
     service.wait_ready()
-    until("both partitions are taken over", lambda: service.metric("usaged_takeovers_total", found="first") == 2)
+    until("both partitions are taken over, and @http", lambda: service.metric("usaged_takeovers_total", found="first") == 3)
     assert bare.topic["rated"] not in kafka.admin().list_topics(timeout=10).topics
     service.wait_log(rf"warning .*an inbound topic is not there.* topic={re.escape(bare.topic['rated'])}\n")
     assert service.log_text().count("an inbound topic is not there") <= 2
@@ -430,8 +430,9 @@ def test_offsets_is_a_line_a_partition(ready, publisher, settled_and_right):
     lines = ready.run("offsets").stdout.splitlines()
 
     assert lines[0].split() == ["topic", "partition", "low", "high", "stored", "published", "outbox", "verdict"]
-    assert len(lines) == 1 + 2 * 4
-    for line in lines[1:]:
+    assert len(lines) == 1 + 2 * 4 + 1
+    assert lines[-1].split() == ["@http", "0", "-", "-", "0", "0", "0", "equal"]
+    for line in lines[1:-1]:
         topic, partition, low, high, stored, published, _, verdict = line.split()
         mark = "20" if (topic, partition) == (ready.scene.topic["raw"], "2") else "0"
         assert (low, high, stored, published, verdict) == ("0", mark, mark, mark, "equal")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from lib import swagger
+from lib.accounts import account_problems
 from lib.expect import differences, party_of
 from lib.http import BASE, JSON, Answer, Client, client_of
 from lib.publish import Publisher
@@ -495,6 +496,7 @@ def check_histogram(name: str, samples: list[str]) -> None:
 
 
 def test_the_metrics_add_up_to_the_account_in_postgresql(served):
+    assert account_problems(served.scene) == []
     metrics = served.service.metric
     with served.scene.connect() as db:
         account = db.execute("SELECT topic, outcome, sum(records)::int FROM source_outcome GROUP BY 1, 2").fetchall()
@@ -511,7 +513,7 @@ def test_the_metrics_add_up_to_the_account_in_postgresql(served):
         assert metrics("usaged_events_total", topic=served.scene.topic[word]) == n
     assert metrics("usaged_delay_seconds_count", to="stored") == metrics("usaged_records_total")
     assert metrics("usaged_delay_seconds_count", to="published") == metrics("usaged_records_total")
-    assert metrics("usaged_takeovers_total", found="first") == metrics("usaged_takeovers_total") == 8
+    assert metrics("usaged_takeovers_total", found="first") == metrics("usaged_takeovers_total") == 9  # with @http
     assert metrics("usaged_dependency_up") == 3
     assert metrics("usaged_build_info") == 1
     marks = served.scene.committed()

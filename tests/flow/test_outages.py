@@ -177,11 +177,11 @@ def test_sigterm_under_load_ends_it_and_its_successor_finds_all_equal(scene, pub
     assert scene.rig.kafka.group_members(scene.group) == 0
     with scene.connect() as db:
         assert db.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
-    before = len(lines(service, "found=equal"))
+    before = len(lines(service, "partition taken over .*found=equal"))
     service.start()
     traffic.finish()
     settled_and_right()
-    assert len(lines(service, "found=equal")) - before == 2 * scene.partitions
+    assert len(lines(service, "partition taken over .*found=equal")) - before == 2 * scene.partitions
     assert not lines(service, "found=ahead")
 
 

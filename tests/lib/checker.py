@@ -54,7 +54,7 @@ def check(scene: Scene, ledger: Ledger, found: Optional[dict[str, list[Found]]] 
     changes = {usage.id: ledger.history(usage) for usage in ledger.usages.values()}
     changes = {usage: steps for usage, steps in changes.items() if steps}
     if stores:
-        _check_usages(scene, changes, report)
+        _check_usages(scene, {usage: steps for usage, steps in changes.items() if not ledger.usages[usage].deleted}, report)
         _check_offsets(scene, ledger, report)
         _check_account(scene, ledger, report)
         _check_parked(scene, ledger, report)
@@ -149,6 +149,10 @@ def _check_account(scene: Scene, ledger: Ledger, report: Report) -> None:
 def _check_parked(scene: Scene, ledger: Ledger, report: Report) -> None:
     with scene.connect() as db:
         rows = db.execute("SELECT usage_id::text, topic, partition, record_offset FROM parked_rating").fetchall()
+        counted = db.execute("SELECT (SELECT coalesce(sum(records), 0) FROM source_outcome WHERE outcome = 'parked') - "
+                             "(SELECT coalesce(sum(records), 0) FROM parked_outcome)").fetchone()[0]
+    if counted != len(rows):
+        report.say("account", f"{len(rows)} ratings are parked, and by what was parked and ended it should be {counted}")
     have = Counter((usage, f"{topic}[{partition}]@{offset}") for usage, topic, partition, offset in rows)
     wanted = Counter((entry.usage, entry.place()) for entry in ledger.waiting())
     for usage, place in (have - wanted):

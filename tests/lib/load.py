@@ -84,6 +84,10 @@ class Load:
             shape = shapes[one % len(shapes)]
             yield shape.key, shape.fill(self._record_id(one), _varint(self._date(one, total or count)))
 
+    def span(self) -> tuple[int, int]:
+        """The first usage date of a load, and the end: milliseconds."""
+        return self._end_ms - self._span_ms, self._end_ms
+
     def ratings(self, count: int, first: int = 0, total: Optional[int] = None) -> Iterator[tuple[bytes, bytes]]:
         """Ratings of the usages that the records `first` to `first + count` made, named by their ids."""
         shapes = self._rated_shapes()

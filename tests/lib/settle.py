@@ -37,8 +37,19 @@ def lag(scene: Scene, ledger: Ledger) -> int:
                for place, end in ends(ledger).items())
 
 
+def owed(scene: Scene, ledger: Ledger) -> int:
+    """How many parked ratings have yet to meet their usage, or their end, and transactions of the source @http that are
+    not published."""
+    waiting = {(entry.topic, entry.partition, entry.offset) for entry in ledger.waiting()}
+    with scene.connect() as db:
+        parked = db.execute("SELECT topic, partition, record_offset FROM parked_rating").fetchall()
+        unpublished = db.execute("SELECT count(*) FROM outbox WHERE topic = '@http'").fetchone()[0]
+    return unpublished + sum(1 for row in parked if row not in waiting)
+
+
 def wait_settled(scene: Scene, ledger: Ledger, seconds: float = 60) -> None:
-    """Until both watermarks are behind the last record of each partition. Call after the publisher's flush."""
+    """Until both watermarks are behind the last record of each partition, and no rating waits that has a usage. Call after
+    the publisher's flush."""
     wanted = ends(ledger)
 
     def settled() -> bool:
@@ -46,7 +57,7 @@ def wait_settled(scene: Scene, ledger: Ledger, seconds: float = 60) -> None:
         if any(in_postgres.get(place, 0) < end for place, end in wanted.items()):
             return False
         in_kafka = scene.committed()
-        return all(in_kafka.get(place, 0) >= end for place, end in wanted.items())
+        return all(in_kafka.get(place, 0) >= end for place, end in wanted.items()) and owed(scene, ledger) == 0
 
     until(f"{scene.name}: all {len(ledger.entries)} records are stored and published", settled, seconds, every=0.1)
 

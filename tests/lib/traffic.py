@@ -1,4 +1,5 @@
-"""traffic - a day's ordinary load with a ledger: call records, some of them twice, and the ratings that follow events.
+"""traffic - a day's ordinary load with a ledger: call records, some of them twice, the ratings that follow events, and some
+that come first.
 
     traffic = Traffic(scene, publisher, seed=7)
     traffic.until("the process is dead", lambda: not service.alive())    # goes on sending meanwhile
@@ -17,12 +18,13 @@ from .consume import Decoder, Follower
 from .publish import Publisher
 from .records import Record, Records, id_of
 from .schemas import PLAIN
-from .settle import lag
+from .settle import lag, owed
 
 if TYPE_CHECKING:
     from rig import Scene
 
 DUPLICATES = 0.01
+OVERTAKES = 0.02  # ratings that are sent before their usage: whichever is stored first, they must meet
 RECENT = 3000
 T = TypeVar("T")
 
@@ -45,9 +47,12 @@ class Traffic:
 
     def send(self, count: int) -> None:
         for record in self._source.take(count):
+            overtaken = self._dice.random() < OVERTAKES
+            if overtaken:
+                self._publisher.rated(self._source.rating_of(record), expect=("parked", "changed"))
             self._publisher.raw(record)
             self._sent.append(record)
-            if self._dice.random() < 0.5:
+            if not overtaken and self._dice.random() < 0.5:
                 self._to_rate[id_of(record)] = record
             if self._dice.random() < DUPLICATES:
                 # Half of the time as another system's schema would put it.
@@ -92,7 +97,7 @@ class Traffic:
         """Sends no more records; waits until each usage that is to be rated is, and all is stored and published."""
         deadline = time.monotonic() + seconds
         self._publisher.flush(seconds)
-        while self._to_rate or lag(self._scene, self._publisher.ledger):
+        while self._to_rate or lag(self._scene, self._publisher.ledger) or owed(self._scene, self._publisher.ledger):
             self.work(0.1)
             self._publisher.flush(seconds)
             if time.monotonic() > deadline:

@@ -1,0 +1,420 @@
+#include "app/keeper.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "app/counts.h"
+#include "app/health.h"
+#include "app/metrics.h"
+#include "app/publish.h"
+#include "app/verdict.h"
+#include "base/failpoint.h"
+#include "base/instant.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "io/admin.h"
+#include "usage/http_source.h"
+#include "usage/store_sweep.h"
+
+enum {
+    TICK_MS = 500, /* the lock's holder asks PostgreSQL something so often, to be seen alive */
+    BACKOFF_MS = 250,
+    BACKOFF_MAX_MS = 5000,
+    WATCH_MS = 120000,
+    SWEEP_MS = 15000, /* how much later than its time-out the broker ends a transaction */
+    CLUSTER_MS = 5000,
+    LOOK_AGAIN_MS = 5000, /* at a source that is refused */
+    REMIND_MS = 60000,
+    SAY_MS = 10000,                 /* failing for so long, with nobody else waiting: said */
+    RENEW_MS = 12 * 60 * 60 * 1000, /* the broker forgets a position after seven days */
+    ARENA_BLOCK = 64 * 1024
+};
+
+struct keeper {
+    const struct settings *settings;
+    const struct changes_settings *changes;
+    pthread_t thread;
+    int owner;
+    char group[260];
+    struct db *db;
+    struct producer *producer;
+    struct consumer_member *member;
+    struct sweep *sweep;
+    struct arena *arena;
+    bool ours;                                 /* the lock */
+    bool open;                                 /* .. and taken over: a position is committed */
+    int64_t published;                         /* known while open */
+    int64_t next_sweep, next_renew, next_look; /* ticks */
+    int64_t failing_since;
+    int failures;
+    bool refused;
+    int64_t said; /* ticks: the refusal */
+};
+
+/* --- position --- */
+
+/* The producer does not know what the offset is of. */
+static bool name_right(const struct keeper *k, struct err *err)
+{
+    if (err->code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        return err_wrap(err, "Kafka does not let us: grant Read on group %s", k->group);
+    if (err->code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        return err_wrap(err, "Kafka does not let us: grant Read on topic %s",
+                        k->settings->topic_events[EVENT_CREATE]);
+    return false;
+}
+
+static bool commit(struct keeper *k, int64_t position, struct err *err)
+{
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(offsets, k->settings->topic_events[EVENT_CREATE], 0)->offset =
+        position;
+    bool ok = producer_commit(k->producer, offsets, k->member, err);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    if (ok)
+        k->next_renew = instant_ticks() + RENEW_MS;
+    return ok || name_right(k, err);
+}
+
+static bool commit_alone(struct keeper *k, int64_t position, struct err *err)
+{
+    return producer_begin(k->producer, err) && commit(k, position, err);
+}
+
+static bool read_position(struct keeper *k, int64_t *position, struct err *err)
+{
+    const struct settings *s = k->settings;
+    rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(parts, s->topic_events[EVENT_CREATE], 0);
+    bool ok = admin_committed((const struct kafka_property *)s->kafka, (size_t)s->kafka_count,
+                              k->group, parts, s->transaction_timeout_ms + SWEEP_MS, err);
+    if (ok)
+        *position = parts->elems[0].offset < 0 ? -1 : parts->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(parts);
+    return ok;
+}
+
+/* --- taking over --- */
+
+static bool new_producer(struct keeper *k, struct err *err)
+{
+    const struct settings *s = k->settings;
+    producer_free(k->producer);
+    k->producer = producer_new(
+        &(struct producer_options){.properties = (const struct kafka_property *)s->kafka,
+                                   .property_count = (size_t)s->kafka_count,
+                                   .transactional_id = k->group,
+                                   .transaction_timeout_ms = s->transaction_timeout_ms,
+                                   .shared = true});
+    return producer_open(k->producer, err);
+}
+
+static enum metrics_found judge(struct keeper *k, const struct source_state *pg, int64_t position,
+                                const char *cluster, char *why, size_t why_bytes)
+{
+    struct verdict_range *ranges = arena_alloc(k->arena, (pg->outbox_count + 1) * sizeof *ranges);
+    for (size_t i = 0; i < pg->outbox_count; i++)
+        ranges[i] = (struct verdict_range){pg->outbox[i].from, pg->outbox[i].to};
+    struct verdict_input in = {.topic = HTTP_SOURCE,
+                               .partition = 0,
+                               .has_row = pg->found,
+                               .stored = pg->stored,
+                               .row_cluster = pg->cluster,
+                               .cluster = cluster,
+                               .low = 0,
+                               .high = INT64_MAX,
+                               .published = position,
+                               .outbox = ranges,
+                               .outbox_count = pg->outbox_count};
+    return verdict_of(&in, why, why_bytes);
+}
+
+static bool refuse(struct keeper *k, const char *why)
+{
+    int64_t now = instant_ticks();
+    if (!k->refused)
+        metrics_takeover(FOUND_REFUSED);
+    health_wait(HEALTH_PARTITIONS, k->owner, HTTP_SOURCE "[0]");
+    if (!k->refused || now - k->said >= REMIND_MS) {
+        k->said = now;
+        log_line(LOG_ERROR, "partition refused", "topic=" HTTP_SOURCE " partition=0 why=\"%s\"",
+                 why);
+    }
+    k->refused = true;
+    k->next_look = now + LOOK_AGAIN_MS;
+    return true;
+}
+
+static void stop_refusing(struct keeper *k)
+{
+    if (k->refused)
+        health_go(HEALTH_PARTITIONS, k->owner);
+    k->refused = false;
+}
+
+/* A position is committed before the row is there, and again where Kafka has forgotten it: so "a
+ * row, nothing committed" always means forgotten. */
+static bool act(struct keeper *k, enum metrics_found found, const struct source_state *pg,
+                int64_t position, const char *cluster, struct err *err)
+{
+    unsigned char nobody[16] = {0};
+    bool inserted;
+    k->published = position >= 0 ? position : pg->found ? pg->stored : 0;
+    if (!commit_alone(k, k->published, err))
+        return false;
+    failpoint("http-before-first-row");
+    if (found == FOUND_FIRST &&
+        (!source_insert(k->db, HTTP_SOURCE, 0, nobody, k->published, cluster, &inserted, err) ||
+         !(inserted || err_set(err, ERR_RETRY, "the row of " HTTP_SOURCE " appeared meanwhile"))))
+        return false;
+    if (!http_source_clean(k->db, k->published, err)) /* what the one before has published */
+        return false;
+    stop_refusing(k);
+    k->open = true;
+    metrics_takeover(found);
+    log_line(LOG_INFO, "source " HTTP_SOURCE " taken over",
+             "found=%s stored=%" PRId64 " published=%" PRId64, metrics_found_names[found],
+             pg->found ? pg->stored : k->published, k->published);
+    return true;
+}
+
+/* init_transactions, then the position, then the outbox: the other way round, what the one before
+ * still commits would be published again. A refusal is believed on a second look. */
+static bool take_over(struct keeper *k, struct err *err)
+{
+    struct source_state pg;
+    int64_t position;
+    char why[VERDICT_WHY];
+    enum metrics_found found = FOUND_COUNT;
+    if (!new_producer(k, err))
+        return false;
+    char *cluster = rd_kafka_clusterid(producer_client(k->producer), CLUSTER_MS);
+    if (!cluster)
+        return err_set(err, ERR_RETRY, "no broker has told the cluster's id");
+    bool ok = true;
+    for (int look = 0; ok && look < 2 && (found == FOUND_COUNT || found == FOUND_REFUSED); look++) {
+        ok = read_position(k, &position, err) &&
+             source_look(k->db, HTTP_SOURCE, 0, k->arena, &pg, err);
+        if (ok)
+            found = judge(k, &pg, position, cluster, why, sizeof why);
+    }
+    ok = ok &&
+         (found == FOUND_REFUSED ? refuse(k, why) : act(k, found, &pg, position, cluster, err));
+    rd_kafka_mem_free(producer_client(k->producer), cluster);
+    return ok;
+}
+
+/* --- publishing --- */
+
+static bool publish_rows(struct keeper *k, const struct source_row_outbox *rows, size_t n,
+                         struct err *err)
+{
+    uint64_t counts[OUTBOX_TOPICS] = {0};
+    int64_t to = rows[n - 1].to;
+    failpoint("http-before-publish");
+    if (!producer_begin(k->producer, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!publish_send(k->producer, k->settings, rows[i].messages, counts, err))
+            return false;
+    if (!commit(k, to, err))
+        return false;
+    k->published = to;
+    publish_count(counts);
+    failpoint("http-before-clean");
+    return http_source_clean(k->db, to, err);
+}
+
+static bool publish_all(struct keeper *k, struct err *err)
+{
+    struct source_row_outbox rows[HTTP_SOURCE_ROWS];
+    size_t n;
+    while (!stop_asked()) {
+        arena_reset(k->arena);
+        if (!http_source_rows(k->db, k->published, k->arena, rows, &n, err))
+            return false;
+        if (n == 0)
+            return true;
+        if (rows[0].from != k->published)
+            return err_set(err, ERR_RETRY,
+                           "outbox rows of " HTTP_SOURCE " begin at %" PRId64 ", and %" PRId64
+                           " is published",
+                           rows[0].from, k->published);
+        if (!publish_rows(k, rows, n, err))
+            return false;
+    }
+    return true;
+}
+
+static bool sweep(struct keeper *k, struct err *err)
+{
+    const struct changes *done;
+    bool more = true;
+    int64_t now = instant_ticks();
+    if (now < k->next_sweep)
+        return true;
+    k->next_sweep = now + k->settings->parked_sweep_ms;
+    while (more && !stop_asked()) {
+        if (!sweep_once(k->sweep, &done, &more, err))
+            return false;
+        if (!done)
+            continue;
+        counts_parked(done);
+        if (!publish_all(k, err))
+            return false;
+        health_beat(k->owner);
+    }
+    return true;
+}
+
+/* --- the thread --- */
+
+static bool lock(struct keeper *k, struct err *err)
+{
+    bool ours;
+    if (k->ours)
+        return true;
+    if (!db_open(k->db, err) ||
+        !http_source_lock(k->db, k->settings->session_timeout_ms, &ours, err))
+        return false;
+    k->ours = ours;
+    return !ours || sweep_begin(k->sweep, err);
+}
+
+static void let_go(struct keeper *k)
+{
+    db_close(k->db); /* and with it the lock */
+    producer_free(k->producer);
+    k->producer = NULL;
+    k->ours = k->open = false;
+}
+
+static bool step(struct keeper *k, struct err *err)
+{
+    if (k->refused && instant_ticks() < k->next_look)
+        return true;
+    if (!lock(k, err))
+        return false;
+    if (!k->ours) { /* whoever holds it says what is the matter */
+        stop_refusing(k);
+        return true;
+    }
+    arena_reset(k->arena);
+    if (!k->open && !take_over(k, err))
+        return false;
+    if (k->refused) { /* whoever mends it asks for the lock */
+        let_go(k);
+        return true;
+    }
+    return publish_all(k, err) && sweep(k, err) &&
+           (instant_ticks() < k->next_renew || commit_alone(k, k->published, err));
+}
+
+/* What fails here mostly fails everywhere, and the workers say it; only what lasts, and what nobody
+ * else waits for, is said of this thread. */
+static void say_failing(struct keeper *k, const struct err *err)
+{
+    bool postgres = err->part && strcmp(err->part, "postgres") == 0;
+    enum health_key key = postgres ? HEALTH_POSTGRES : HEALTH_KAFKA;
+    char text[400];
+    int64_t now = instant_ticks();
+    if (k->failing_since == 0)
+        k->failing_since = now;
+    log_line(LOG_DEBUG, "source " HTTP_SOURCE " is let go", "sqlstate=%s why=\"%s\"", err->state,
+             err->text);
+    if (now - k->failing_since < SAY_MS)
+        return;
+    bool others = health_waits(key);
+    snprintf(text, sizeof text, "source " HTTP_SOURCE ": %s%s%.320s", err->state,
+             err->state[0] ? " " : "", err->text);
+    if (health_wait(key, k->owner, text) && !others && !stop_asked())
+        log_line(LOG_WARNING, "waiting", "for=%s why=\"%s\"", postgres ? "postgres" : "kafka",
+                 text);
+}
+
+static void say_going(struct keeper *k)
+{
+    k->failing_since = 0;
+    k->failures = 0;
+    bool postgres = health_go(HEALTH_POSTGRES, k->owner), kafka = health_go(HEALTH_KAFKA, k->owner);
+    if ((postgres || kafka) && !stop_asked())
+        log_line(LOG_INFO, "going on", "after=%s", postgres ? "postgres" : "kafka");
+}
+
+static int wait_ms(const struct keeper *k)
+{
+    if (k->failures == 0)
+        return k->settings->parked_sweep_ms < TICK_MS ? k->settings->parked_sweep_ms : TICK_MS;
+    int ms = BACKOFF_MS;
+    for (int i = 1; i < k->failures && ms < BACKOFF_MAX_MS; i++)
+        ms *= 2;
+    return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+}
+
+static void live(struct keeper *k)
+{
+    do {
+        struct err err = {0};
+        health_beat(k->owner);
+        if (step(k, &err)) {
+            say_going(k);
+            continue;
+        }
+        if (stop_asked())
+            break;
+        if (err.kind == ERR_FATAL) {
+            health_end(&err);
+            break;
+        }
+        k->failures++;
+        let_go(k);
+        say_failing(k, &err);
+    } while (!stop_wait(wait_ms(k)));
+}
+
+static void *run(void *arg)
+{
+    struct keeper *k = arg;
+    const struct settings *s = k->settings;
+    char name[300];
+    log_set_thread("keeper");
+    health_watch(k->owner, WATCH_MS);
+    snprintf(name, sizeof name, "usaged/%s", s->instance_id);
+    snprintf(k->group, sizeof k->group, "%s-http", s->group);
+    k->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
+    k->sweep = sweep_new(k->db, k->changes);
+    k->arena = arena_new(ARENA_BLOCK);
+    k->member = consumer_member_outside(k->group);
+    live(k);
+    producer_free(k->producer);
+    consumer_member_drop(k->member);
+    sweep_free(k->sweep);
+    db_free(k->db);
+    arena_free(k->arena);
+    health_unwatch(k->owner);
+    return NULL;
+}
+
+struct keeper *keeper_start(const struct settings *s, const struct changes_settings *changes,
+                            int owner)
+{
+    struct keeper *k = calloc(1, sizeof *k);
+    if (!k)
+        abort();
+    k->settings = s;
+    k->changes = changes;
+    k->owner = owner;
+    if (pthread_create(&k->thread, NULL, run, k) != 0)
+        abort();
+    return k;
+}
+
+void keeper_join(struct keeper *k)
+{
+    pthread_join(k->thread, NULL);
+    free(k);
+}
