@@ -81,6 +81,20 @@ def read_all(kafka: Kafka, topics: Iterable[str], isolation: str = "read_committ
         consumer.close()
 
 
+def read_below(kafka: Kafka, ends: Mapping[tuple[str, int], int], seconds: float = 60) -> list[Found]:
+    """Every committed record of these partitions that lies below its end, and is still there."""
+    found = {topic: kafka.watermarks(topic) for topic in {topic for topic, _ in ends}}
+    marks = {}
+    for (topic, number), end in ends.items():
+        low, high = found[topic][number]
+        marks[topic, number] = low, min(end, high)
+    consumer = _consumer(kafka.client, "read_committed")
+    try:
+        return list(_until_end(consumer, marks, time.monotonic() + seconds))
+    finally:
+        consumer.close()
+
+
 def _until_end(consumer: Consumer, marks: dict[tuple[str, int], tuple[int, int]], deadline: float) -> Iterator[Found]:
     waiting = {place: high for place, (low, high) in marks.items() if low < high}
     consumer.assign([TopicPartition(*place, marks[place][0]) for place in waiting])

@@ -17,6 +17,7 @@ from confluent_kafka import Producer
 from rig import Scene
 
 from . import expect
+from .check_events import EVENT_OF_TOPIC
 from .consume import Found
 from .identity import event_id, partition_of
 from .ledger import Change, Entry, Ledger
@@ -32,6 +33,7 @@ CREATE TABLE usaged.usage (id uuid, usage_date timestamptz, usage_type text, sta
 CREATE TABLE usaged.source_offset (topic text, partition int, next_offset bigint);
 CREATE TABLE usaged.source_outcome (topic text, partition int, outcome text, records bigint);
 CREATE TABLE usaged.parked_rating (usage_id uuid, topic text, partition int, record_offset bigint);
+CREATE TABLE usaged.parked_outcome (topic text, partition int, outcome text, records bigint);
 """
 
 
@@ -41,7 +43,7 @@ class Double:
     def __init__(self, scene: Scene, ledger: Ledger):
         self._scene, self._ledger = scene, ledger
         self._schemas = {name: json.loads((_SCHEMAS / f"{name}.avsc").read_text())
-                         for name in ("UsageCreateEvent", "UsageStateChangeEvent")}
+                         for name in EVENT_OF_TOPIC.values() if name != "UsageDeleteEvent"}
         self._parsed = {name: fastavro.parse_schema(copy.deepcopy(schema)) for name, schema in self._schemas.items()}
         self._ids: dict[str, int] = {}
         self.messages = self._messages()
@@ -79,7 +81,8 @@ class Double:
         made = []
         for usage in self._ledger.usages.values():
             for step in self._ledger.history(usage):
-                word = "create" if step.previous_status is None else "state-change"
+                word = "create" if step.previous_status is None else (
+                    "attribute-change" if step.previous_status == step.document["status"] else "state-change")
                 made.append({"word": word, "key": expect.key_of(step.document), "headers": [],
                              "event": self._event(usage.id, step), "at": step.causes[0]})
         made.sort(key=lambda one: (one["word"], one["at"].offset))
@@ -98,6 +101,10 @@ class Double:
                  "event": {"usage": _avro_usage(step.document, step.revision)}}
         if step.previous_status is not None:
             event.update(eventType="UsageStateChangeEvent", previousStatus=step.previous_status)
+        if step.previous_status == step.document["status"]:
+            same = step.before is not None and step.before.get("description") == step.document.get("description")
+            event.update(eventType="UsageAttributeValueChangeEvent",
+                         fieldPath="ratedProductUsage" if same else "description,ratedProductUsage")
         return event
 
     def publish(self) -> None:

@@ -5,6 +5,7 @@ import copy
 import pytest
 from confluent_kafka import Producer
 
+from lib.accounts import account_problems
 from lib.checker import check
 from lib.double import Double
 from lib.ledger import Ledger
@@ -32,6 +33,9 @@ def played(rig: Rig) -> tuple[Scene, Ledger, Double]:
     for record in records[:20]:
         publisher.rated(source.rating_by_id(record), writer=ENGINE, expect="changed")
     publisher.rated(source.rating_by_id(records[20], status="guided"), writer=GUIDING, expect="changed")
+    publisher.rated(source.rating_by_id(records[0], status="rerated"), expect="changed")
+    publisher.rated(source.rating_by_id(records[0], status="rerated"), expect="updated")
+    publisher.rated(source.rating_by_id(records[0]), expect="superseded")
     publisher.rated(source.rating_with(source.next()), writer=RATED_PLAIN)
     publisher.rated(source.rating_of(source.next()))
     publisher.flush()
@@ -45,7 +49,9 @@ def test_a_right_outcome_has_no_discrepancies(played):
     scene, ledger, _ = played
 
     assert check(scene, ledger) == []
-    assert ledger.outcomes() == {"created": 62, "duplicate": 2, "dead": 3, "changed": 21, "parked": 1}
+    assert account_problems(scene) == []
+    assert ledger.outcomes() == {"created": 62, "duplicate": 2, "dead": 3, "changed": 22, "updated": 1, "superseded": 1,
+                                 "parked": 1}
 
 
 @pytest.mark.parametrize("spoil, subject, words", [
@@ -58,7 +64,7 @@ def test_a_right_outcome_has_no_discrepancies(played):
      "(SELECT min(partition) FROM source_outcome WHERE outcome = 'changed')", "account", "have an outcome"),
     ("UPDATE source_offset SET next_offset = 1 WHERE (topic, partition) = "
      "(SELECT topic, partition FROM source_offset ORDER BY next_offset DESC LIMIT 1)", "mark", "stored is 1"),
-    ("DELETE FROM parked_rating", "parked", "should be parked"),
+    ("DELETE FROM parked_rating", ("parked", "account"), "should be parked"),
 ])
 def test_a_fault_in_postgresql_is_found(played, spoil, subject, words):
     scene, ledger, double = played
@@ -106,6 +112,7 @@ def _first(messages, word):
     (lambda all: all[0].update(key=b"nobody"), "key is b'nobody'"),
     (lambda all: all[0].update(headers=[("a", b"b")]), "headers are"),
     (lambda all: _first(all, "state-change")["event"].update(previousStatus="rated"), "previousStatus is"),
+    (lambda all: _first(all, "attribute-change")["event"].update(fieldPath="description"), "fieldPath is"),
     (lambda all: _first(all, "dead-letter").update(value=b"other"), "value is"),
     (lambda all: all.pop(), "is missing, expected framing"),
     (lambda all: all.append(_first(all, "dead-letter")), "is there 2 times"),
@@ -121,6 +128,50 @@ def test_a_fault_in_the_events_is_found(played, spoil, words):
     problems = check(scene, ledger, double.found(messages), stores=False)
     assert any(words in problem for problem in problems), problems
     assert len(problems) <= 4, problems
+
+
+@pytest.mark.parametrize("spoil, words", [
+    ("UPDATE source_outcome SET records = records + 1 WHERE outcome = 'superseded'", "have an outcome"),
+    ("DELETE FROM source_outcome WHERE outcome = 'parked'", "have an outcome"),
+    ("DELETE FROM source_outcome", "0 have an outcome"),
+    ("UPDATE source_offset SET next_offset = next_offset - 1 WHERE (topic, partition) = "
+     "(SELECT topic, partition FROM source_offset ORDER BY next_offset DESC LIMIT 1)", "records were read"),
+    ("DELETE FROM source_offset", "none was read"),
+])
+def test_an_account_that_does_not_add_up_is_found(played, spoil, words):
+    scene, _, double = played
+
+    with scene.connect() as db:
+        db.execute(spoil)
+    problems = account_problems(scene)
+    double.store()
+
+    assert problems and all(words in problem for problem in problems), problems
+
+
+def test_the_account_is_of_records_and_not_of_offsets(scene):
+    """Where somebody writes in transactions, what ends them has an offset too, and what was aborted is not read."""
+    publisher, topic = Publisher(scene), scene.topic["raw"]
+    publisher.raws(Records(6).take(5), partition=0)
+    publisher.flush()
+    producer = Producer({**scene.rig.kafka.client, "transactional.id": f"{scene.name}-other"})
+    producer.init_transactions()
+    for count, end in ((3, producer.commit_transaction), (2, producer.abort_transaction)):
+        producer.begin_transaction()
+        for _ in range(count):
+            producer.produce(topic, b"of another", partition=0)
+        producer.flush()
+        end()
+    publisher.raw(Records(7).next(), partition=0)
+    publisher.flush()
+    Double(scene, publisher.ledger).store()
+
+    missing = account_problems(scene)
+    with scene.connect() as db:
+        db.execute("INSERT INTO source_outcome VALUES (%s, 0, 'dead', 3)", (topic,))
+
+    assert missing == [f"{topic}[0]: 9 records were read, up to offset 13, and 6 have an outcome"]
+    assert account_problems(scene) == []
 
 
 def test_a_record_whose_acknowledgement_was_lost_is_found_in_the_topic(scene):

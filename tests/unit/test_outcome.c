@@ -163,6 +163,14 @@ static const struct row table[] = {
     {"guiding that comes after the rejection is none", RATED, S(GUIDED), 0, 0, S(REJECTED), 0, 0,
      SAME, DEAD_OF(TRANSITION)},
 
+    {"a rating with the same moment is not older", RATED, S(RATED), 2, 61, S(RATED), 2, 60, SAME,
+     DEAD_OF(CONFLICT)},
+    {"the same bill again", RATED, S(BILLED), 1, 60, S(BILLED), 1, 60, SAME, IS(DUPLICATE)},
+    {"an older rating that brings the same usage", WITH_USAGE, S(RERATED), 1, 60, S(RATED), 2, 61,
+     SAME, IS(SUPERSEDED)},
+    {"an older rating that brings another usage", WITH_USAGE, S(RERATED), 1, 60, S(RATED), 2, 61,
+     OTHER, DEAD_OF(CONFLICT)},
+
     {"received becomes guided", RATED, S(GUIDED), 0, 0, S(RECEIVED), 0, 0, SAME, IS(CHANGED)},
     {"received becomes rated", RATED, S(RATED), 1, 60, S(RECEIVED), 0, 0, SAME, IS(CHANGED)},
     {"received becomes rejected", RATED, S(REJECTED), 0, 0, S(RECEIVED), 0, 0, SAME, IS(CHANGED)},
@@ -254,6 +262,38 @@ static enum outcome judged(const struct change *c, const struct there *t)
     struct verdict v;
     outcome(c, t, &v);
     return v.outcome;
+}
+
+/* Each state that a usage may be in, and what becomes of a record of each status with a newer and
+ * another rating: c changed, u updated, s superseded, x conflict, t no transition. */
+static void the_table_of_transitions_holds_for_each_pair_of_states(void **state)
+{
+    (void)state;
+    static const enum usage_status to[] = {STATUS_GUIDED, STATUS_REJECTED, STATUS_RECYCLED,
+                                           STATUS_RATED,  STATUS_RERATED,  STATUS_BILLED};
+    static const struct {
+        enum usage_status there;
+        char becomes[7];
+    } rows[] = {{STATUS_RECEIVED, "cctctt"}, {STATUS_GUIDED, "xctctt"}, {STATUS_REJECTED, "txcttt"},
+                {STATUS_RECYCLED, "ccxctt"}, {STATUS_RATED, "sttxcc"},  {STATUS_RERATED, "sttcuc"},
+                {STATUS_BILLED, "sttttx"}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t k = 0; k < sizeof to / sizeof to[0]; k++) {
+            struct there there = usage_at(rows[i].there, 1, 60);
+            struct change change = rated(to[k], 2, 61, 1);
+            struct verdict v;
+            outcome(&change, &there, &v);
+            char found = v.outcome == OUTCOME_CHANGED      ? 'c'
+                         : v.outcome == OUTCOME_UPDATED    ? 'u'
+                         : v.outcome == OUTCOME_SUPERSEDED ? 's'
+                         : v.reason == REASON_CONFLICT     ? 'x'
+                         : v.reason == REASON_TRANSITION   ? 't'
+                                                           : '?';
+            if (found != rows[i].becomes[k])
+                fail_msg("%s to %s: %c", usage_status_names[rows[i].there],
+                         usage_status_names[to[k]], found);
+        }
 }
 
 static void both_states_stand_in_the_text_of_a_refused_transition(void **state)
@@ -363,6 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_has_the_outcome_of_its_line),
+        cmocka_unit_test(the_table_of_transitions_holds_for_each_pair_of_states),
         cmocka_unit_test(both_states_stand_in_the_text_of_a_refused_transition),
         cmocka_unit_test(a_change_is_carried_out_on_the_usage),
         cmocka_unit_test(a_change_without_description_or_ratings_keeps_those_of_the_usage),
