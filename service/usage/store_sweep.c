@@ -16,7 +16,6 @@ enum {
     LOOK_RATINGS = 20000,         /* in one question: a second of a backlog of millions */
     BYTES_MAX = 32 * 1024 * 1024, /* of documents, or of parked records, in one transaction */
     IN_A_ROW_MAX = 100,           /* refused by PostgreSQL: then it is not the records */
-    XID_CHARS = 24,
     ARENA_BLOCK = 256 * 1024
 };
 
@@ -28,8 +27,9 @@ struct sweep {
     struct changes changes;
     struct part part;
     struct db_params params;
-    char swept[XID_CHARS], high[XID_CHARS], safe[XID_CHARS];
-    int refused_run; /* usages in a row that PostgreSQL has refused */
+    int64_t swept, high; /* what is looked at now: ratings parked by transactions [swept, high) */
+    int64_t seen, after; /* all below `seen` were committed when `after` had not begun; 0: none */
+    int refused_run;     /* usages in a row that PostgreSQL has refused */
 };
 
 struct sweep *sweep_new(struct db *db, const struct changes_settings *settings)
@@ -57,33 +57,46 @@ void sweep_free(struct sweep *s)
 
 bool sweep_begin(struct sweep *s, struct err *err)
 {
+    s->seen = s->after = 0;
     return db_query(s->db, embed_text(embed_sql, "sweep_renumber.sql"), NULL, NULL, err);
 }
 
 /* --- what is due --- */
 
-static void keep_xid(char to[XID_CHARS], struct text t)
-{
-    snprintf(to, XID_CHARS, "%.*s", TEXT_ARGS(t));
-}
-
-static bool look(struct sweep *s, struct err *err)
+static bool numbers(struct sweep *s, const char *sql, int n, int64_t *out, struct err *err)
 {
     struct db_rows rows = {0};
-    db_params_reset(&s->params);
-    db_param_int4(&s->params, LOOK_RATINGS);
-    if (!db_query(s->db, embed_text(embed_sql, "sweep_look.sql"), &s->params, &rows, err))
+    if (!db_query(s->db, sql, &s->params, &rows, err))
         return false;
-    bool ok = rows.count == 1;
-    if (ok) {
-        keep_xid(s->swept, db_text(&rows, 0, 0));
-        keep_xid(s->high, db_text(&rows, 0, 1));
-        keep_xid(s->safe, db_text(&rows, 0, 2));
-    } else {
+    bool ok =
+        rows.count == 1 ||
         err_set(err, ERR_RETRY, "table parked_sweep has %d rows, and must have one", rows.count);
-    }
+    for (int i = 0; ok && i < n; i++)
+        out[i] = db_int8(&rows, 0, i);
     db_rows_fini(&rows);
     return ok;
+}
+
+/* What is due: [swept, high), empty until all that was open is over. */
+static bool look(struct sweep *s, struct err *err)
+{
+    int64_t at[3]; /* swept, and this snapshot's two */
+    db_params_reset(&s->params);
+    if (!numbers(s, embed_text(embed_sql, "sweep_look.sql"), 3, at, err))
+        return false;
+    s->swept = s->high = at[0];
+    if (s->after == 0 || s->seen <= s->swept) {
+        s->seen = at[1];
+        s->after = at[2];
+        return true;
+    }
+    if (at[1] < s->after)
+        return true;
+    db_params_reset(&s->params);
+    db_param_int8(&s->params, s->swept);
+    db_param_int8(&s->params, s->seen);
+    db_param_int4(&s->params, LOOK_RATINGS);
+    return numbers(s, embed_text(embed_sql, "sweep_chunk.sql"), 1, &s->high, err);
 }
 
 /* Adds the ids of a question; both it and `ids` are ascending, and stay so. */
@@ -102,9 +115,11 @@ static size_t merge(struct usage_id *ids, size_t n, const struct db_rows *rows)
 static bool find_missed(struct sweep *s, struct usage_id *ids, size_t *n, struct err *err)
 {
     struct db_rows rows = {0};
+    if (s->swept == s->high)
+        return true;
     db_params_reset(&s->params);
-    db_param_text(&s->params, text_of(s->swept));
-    db_param_text(&s->params, text_of(s->high));
+    db_param_int8(&s->params, s->swept);
+    db_param_int8(&s->params, s->high);
     db_param_int4(&s->params, SWEEP_USAGES);
     db_param_int8(&s->params, BYTES_MAX);
     if (!db_query(s->db, embed_text(embed_sql, "sweep_missed.sql"), &s->params, &rows, err))
@@ -136,7 +151,7 @@ static bool find_old(struct sweep *s, struct usage_id *ids, size_t *n, struct er
 static bool note_done(struct sweep *s, struct err *err)
 {
     db_params_reset(&s->params);
-    db_param_text(&s->params, text_of(s->high));
+    db_param_int8(&s->params, s->high);
     return db_query(s->db, embed_text(embed_sql, "sweep_done.sql"), &s->params, NULL, err);
 }
 
@@ -294,11 +309,11 @@ bool sweep_once(struct sweep *s, const struct changes **changes, bool *more, str
     missed = n;
     if (!find_old(s, ids, &n, err))
         return false;
-    *more = n > 0 || strcmp(s->high, s->safe) != 0;
+    *more = n > 0 || (s->swept < s->high && s->high < s->seen);
     if (n > 0) {
         if (!sweep_usages(s, ids, n, err))
             return false;
         *changes = &s->changes;
     }
-    return missed > 0 || strcmp(s->swept, s->high) == 0 || note_done(s, err);
+    return missed > 0 || s->swept == s->high || note_done(s, err);
 }

@@ -2,8 +2,10 @@
  *
  * A rating is parked when its usage is not visible, and a usage applies what is visible of the
  * parked ones: two transactions at once may each miss the other. So each rating is looked at once
- * more when the transaction that parked it, and all that began before, are over: from then on its
- * usage's own transaction must see it. What is found is written through the source @http
+ * more, when every transaction is over that was open at some moment at which the rating was
+ * committed: those that began later must see it. (That the rating's own transaction, and all with
+ * lower numbers, are over is not enough: the usage's may have a higher number, have looked before
+ * the rating was committed, and still be open.) What is found is written through the source @http
  * (http_source.h), in the lock order of store.h, that source last.
  *
  * One thread; two sweeps at once do no harm (docs/protocol, Parking). Errors as of store.h.

@@ -1,10 +1,11 @@
 """Ratings that come before their usage: parked, joined by whoever comes second, or by the sweep; or ended by their age."""
 
 import json
+from contextlib import ExitStack
 
 import pytest
-from lib.faults import QUICK, Failpoint
-from lib.missed import held, held_up, miss
+from lib.faults import QUICK, Failpoint, throughout
+from lib.missed import counting_held, held, held_up, miss
 from lib.records import Records, id_of
 from lib.settle import outcomes, owed
 from rig.wait import until
@@ -39,6 +40,37 @@ def test_a_rating_and_its_usage_that_are_stored_at_once_are_joined_by_the_sweep(
     assert ended(pair, "@http") == {"changed": 10}
     assert pair.main.metric("usaged_parked_ended_total", outcome="changed") == 10
     assert pair.main.metric("usaged_parked") == 0
+
+
+def swept(scene):
+    """How far ratings were swept, and the highest number that a parked one has."""
+    with scene.connect() as db:
+        return db.execute("SELECT swept::text::bigint, (SELECT parked_by::text::bigint FROM parked_rating ORDER BY parked_by "
+                          "DESC LIMIT 1) FROM parked_sweep").fetchone()
+
+
+def test_a_usage_that_is_stored_long_after_it_has_looked_is_not_passed_by(pair, publisher, settled_and_right):
+    """Its transaction has the higher number, has looked for ratings before this one was committed, and stays open."""
+    source, raw, rated = Records(204), pair.topic["raw"], pair.topic["rated"]
+    publisher.raw(source.next(), partition=0)
+    publisher.rated(source.rating_of(source.next()), partition=2, expect="parked")
+    publisher.flush()
+    until("both counts are there", lambda: outcomes(pair) == {"created": 1, "parked": 1}, 30)
+    record = source.next()
+    with ExitStack() as usage_held:
+        with counting_held(pair, rated, 2, "parked"):
+            publisher.rated(source.rating_of(record), partition=2, expect={"parked", "changed"})
+            publisher.flush()
+            until("the rating waits", lambda: held_up(pair) == 1, 15)
+            usage_held.enter_context(counting_held(pair, raw, 0, "created"))
+            publisher.raw(record, partition=0)
+            publisher.flush()
+            until("the usage waits as well", lambda: held_up(pair) == 2, 15)
+        until("the rating is parked", lambda: outcomes(pair).get("parked") == 2, 15)
+        throughout("it is not taken for swept", lambda: swept(pair)[0] <= swept(pair)[1], 1)
+
+    settled_and_right()
+    assert ended(pair, "@http") == {"changed": 1}
 
 
 def test_ratings_that_were_missed_act_in_the_order_of_their_dates(pair, publisher, settled_and_right):

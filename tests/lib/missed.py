@@ -31,10 +31,21 @@ def held(scene: Scene, table: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def counting_held(scene: Scene, topic: str, partition: int, outcome: str) -> Iterator[None]:
+    """A batch that adds to this count, which must be there, waits meanwhile, with all it has done before."""
+    with scene.connect() as db, db.transaction():
+        held_rows = db.execute("UPDATE source_outcome SET records = records WHERE (topic, partition, outcome) = (%s, %s, %s)",
+                               (topic, partition, outcome)).rowcount
+        assert held_rows == 1
+        yield
+
+
 def held_up(scene: Scene) -> int:
+    """How many sessions wait for a lock."""
     with scene.connect() as db:
-        return db.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND database = "
-                          "(SELECT oid FROM pg_database WHERE datname = current_database())").fetchone()[0]
+        return db.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = "
+                          "'Lock'").fetchone()[0]
 
 
 def miss(scene: Scene, publisher: Publisher, source: Records, count: int, **rating: object) -> list[Record]:

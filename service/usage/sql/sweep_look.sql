@@ -1,9 +1,4 @@
--- What is due: below `safe`, every transaction that has parked a rating is over, so that whoever stores its usage from
--- now on sees it. $1 how many ratings to look at, about.
-SELECT swept::text,
-       coalesce((SELECT greatest(p.parked_by::text::numeric, swept::text::numeric + 1)::text::xid8
-                 FROM parked_rating p
-                 WHERE p.parked_by >= swept AND p.parked_by < safe
-                 ORDER BY p.parked_by OFFSET $1::int LIMIT 1), safe)::text,
-       safe::text
-FROM parked_sweep CROSS JOIN pg_snapshot_xmin(pg_current_snapshot()) AS safe
+-- How far was swept, and this moment's snapshot: transactions below the first number are over, those from the second on have
+-- not begun.
+SELECT swept::text::bigint, pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint
+FROM parked_sweep CROSS JOIN pg_current_snapshot() AS now
