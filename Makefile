@@ -136,7 +136,7 @@ test: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(BUILD)/test/fuzz/differential \
 	  $(call unit_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,test) \
-	  --pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \
+	  --pytest -q -m 'not long' -n 2 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \
 	  tests/flow tests/lib tests/fuzz
 
 unit: install-test
@@ -149,7 +149,7 @@ flow: install-test
 
 faults: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
-	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/faults
+	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q -m long tests/faults tests/flow
 
 rig: install-test
 	@$(PYTHON) tests/rig/rig.py up

@@ -100,6 +100,15 @@ static bool read_position(struct keeper *k, int64_t *position, struct err *err)
 
 /* --- taking over --- */
 
+/* While Kafka is waited for. */
+static void idle(void *keeper, int waited_ms)
+{
+    struct keeper *k = keeper;
+    health_beat(k->owner);
+    if (waited_ms > SAY_MS)
+        health_wait(HEALTH_KAFKA, k->owner, "source " HTTP_SOURCE ": the broker is silent");
+}
+
 static bool new_producer(struct keeper *k, struct err *err)
 {
     const struct settings *s = k->settings;
@@ -109,7 +118,9 @@ static bool new_producer(struct keeper *k, struct err *err)
                                    .property_count = (size_t)s->kafka_count,
                                    .transactional_id = k->group,
                                    .transaction_timeout_ms = s->transaction_timeout_ms,
-                                   .shared = true});
+                                   .shared = true,
+                                   .idle = idle,
+                                   .idle_arg = k});
     return producer_open(k->producer, err);
 }
 
@@ -229,11 +240,12 @@ static bool publish_rows(struct keeper *k, const struct source_row_outbox *rows,
     return http_source_clean(k->db, to, err);
 }
 
+/* The stop is not looked at: what is stored goes out, if Kafka takes it at once. */
 static bool publish_all(struct keeper *k, struct err *err)
 {
     struct source_row_outbox rows[HTTP_SOURCE_ROWS];
     size_t n;
-    while (!stop_asked()) {
+    for (;;) {
         arena_reset(k->arena);
         if (!http_source_rows(k->db, k->published, k->arena, rows, &n, err))
             return false;
@@ -247,7 +259,6 @@ static bool publish_all(struct keeper *k, struct err *err)
         if (!publish_rows(k, rows, n, err))
             return false;
     }
-    return true;
 }
 
 static bool sweep(struct keeper *k, struct err *err)
@@ -261,12 +272,11 @@ static bool sweep(struct keeper *k, struct err *err)
     while (more && !stop_asked()) {
         if (!sweep_once(k->sweep, &done, &more, err))
             return false;
-        if (!done)
-            continue;
-        counts_parked(done);
+        health_beat(k->owner);
+        if (done)
+            counts_parked(done);
         if (!publish_all(k, err))
             return false;
-        health_beat(k->owner);
     }
     return true;
 }
@@ -380,6 +390,7 @@ static void *run(void *arg)
 {
     struct keeper *k = arg;
     const struct settings *s = k->settings;
+    struct err err = {0};
     char name[300];
     log_set_thread("keeper");
     health_watch(k->owner, WATCH_MS);
@@ -390,6 +401,9 @@ static void *run(void *arg)
     k->arena = arena_new(ARENA_BLOCK);
     k->member = consumer_member_outside(k->group);
     live(k);
+    if (k->open && !publish_all(k, &err))
+        log_line(LOG_INFO, "what was written through " HTTP_SOURCE " is left to the next process",
+                 "why=\"%s\"", err.text);
     producer_free(k->producer);
     consumer_member_drop(k->member);
     sweep_free(k->sweep);

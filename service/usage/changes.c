@@ -261,16 +261,14 @@ static void rate(struct changes *c, struct group *g, struct entry *e, const stru
 static void rate_parked(struct changes *c, struct group *g, struct entry *e, struct parked *p)
 {
     struct verdict v = {.outcome = OUTCOME_DEAD, .reason = REASON_DATABASE};
-    if (p->refused)
-        snprintf(v.text, sizeof v.text, "%s", p->refused);
-    else
+    if (!p->refused)
         rate(c, g, e, &p->in, &p->change, &v);
     p->taken = true;
     c->parts[e->part].parked_ended[v.outcome]++;
     if (v.outcome == OUTCOME_DEAD) {
         struct effect *f = add_effect(c, e, &p->in);
         f->dead = v.reason;
-        f->dead_text = arena_copy(c->a, v.text, strlen(v.text));
+        f->dead_text = p->refused ? p->refused : arena_copy(c->a, v.text, strlen(v.text));
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/embed.h"
 #include "base/failpoint.h"
 #include "base/instant.h"
+#include "base/stop.h"
 #include "usage/http_source.h"
 #include "usage/id.h"
 #include "usage/store_cull.h"
@@ -15,6 +16,7 @@
 enum {
     LOOK_RATINGS = 20000,         /* in one question: a second of a backlog of millions */
     BYTES_MAX = 32 * 1024 * 1024, /* of documents, or of parked records, in one transaction */
+    ALONE_MAX = 32,               /* ratings of one usage that are left out in turn */
     IN_A_ROW_MAX = 100,           /* refused by PostgreSQL: then it is not the records */
     ARENA_BLOCK = 256 * 1024
 };
@@ -28,7 +30,7 @@ struct sweep {
     struct part part;
     struct db_params params;
     int64_t swept, high; /* what is looked at now: ratings parked by transactions [swept, high) */
-    int64_t seen, after; /* all below `seen` were committed when `after` had not begun; 0: none */
+    int64_t seen, after; /* all below `seen` were over when `after` began; 0: nothing is new */
     int refused_run;     /* usages in a row that PostgreSQL has refused */
 };
 
@@ -80,12 +82,14 @@ static bool numbers(struct sweep *s, const char *sql, int n, int64_t *out, struc
 /* What is due: [swept, high), empty until all that was open is over. */
 static bool look(struct sweep *s, struct err *err)
 {
-    int64_t at[3]; /* swept, and this snapshot's two */
+    int64_t at[3]; /* swept, all below are over, all before have lower numbers */
+    bool first = s->after == 0;
     db_params_reset(&s->params);
+    db_param_truth(&s->params, first);
     if (!numbers(s, embed_text(embed_sql, "sweep_look.sql"), 3, at, err))
         return false;
     s->swept = s->high = at[0];
-    if (s->after == 0 || s->seen <= s->swept) {
+    if (first) {
         s->seen = at[1];
         s->after = at[2];
         return true;
@@ -270,7 +274,7 @@ static bool set_aside(struct sweep *s, const struct usage_id *id, size_t waited,
         arena_printf(s->arena, "PostgreSQL refuses the data for usage %s, SQLSTATE %s: %s", name,
                      first.state, first.text);
     size_t ignored;
-    for (int i = 0; waited > 1 && i < (int)waited; i++) {
+    for (int i = 0; waited > 1 && i < (int)waited && i < ALONE_MAX && !stop_asked(); i++) {
         if (transaction(s, id, 1, i, why, &ignored, err))
             return true;
         if (!store_is_data(err))
@@ -315,5 +319,9 @@ bool sweep_once(struct sweep *s, const struct changes **changes, bool *more, str
             return false;
         *changes = &s->changes;
     }
-    return missed > 0 || s->swept == s->high || note_done(s, err);
+    if (missed > 0 || s->swept == s->high)
+        return true;
+    if (s->high == s->seen) /* all of it is swept: a new first look */
+        s->after = 0;
+    return note_done(s, err);
 }

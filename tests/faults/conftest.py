@@ -16,6 +16,13 @@ from rig.fixtures import *  # noqa: E402,F401,F403
 from lib.fixtures import *  # noqa: E402,F401,F403
 
 
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).resolve().parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture
 def seed():
     chosen = int(os.environ.get("USAGED_SEED") or random.randrange(1_000_000))

@@ -344,6 +344,7 @@ def test_one_frozen_while_it_looks_is_fenced_and_sets_nothing_aside(scene, publi
     assert outcomes(scene) == {"created": 490, "dead": 10}
 
 
+@pytest.mark.long
 def test_a_long_search_keeps_its_place_in_the_group_and_no_transaction_open(scene, publisher, settled_and_right):
     """No single wait is long, and all together are longer than the group waits for a poll, and than a transaction may last.
     A batch is on its way to Kafka when it begins."""

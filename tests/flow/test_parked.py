@@ -17,6 +17,9 @@ SWEEP_PLACES = ("sweep-locked", "sweep-taken", "sweep-before-number", "sweep-com
                 "http-before-send-offsets", "http-before-kafka-commit", "http-after-kafka-commit", "http-before-clean")
 
 
+SHORT = ("sweep-taken", "sweep-before-number", "http-before-kafka-commit", "http-before-clean")  # of these, in make test
+
+
 @pytest.fixture
 def pair(scene):
     """A service of two workers: usages and ratings on partitions of different ones."""
@@ -103,7 +106,8 @@ def test_a_missed_rating_that_does_not_fit_is_a_dead_letter_with_its_own_bytes(p
     assert pair.main.metric("usaged_dead_letters_total", topic=pair.topic["rated"], reason="transition") == 1
 
 
-@pytest.mark.parametrize("place", SWEEP_PLACES)
+@pytest.mark.parametrize("place", [place if place in SHORT else pytest.param(place, marks=pytest.mark.long)
+                                   for place in SWEEP_PLACES])
 def test_a_sweep_that_is_killed_is_done_once(scene, publisher, settled_and_right, place):
     service = scene.service("a", {**TWO, "kafka.transaction.timeout.ms": QUICK["kafka.transaction.timeout.ms"]})
     service.migrate()
@@ -134,7 +138,8 @@ def test_a_publisher_that_is_killed_at_its_first_start_leaves_nothing_undone(sce
     assert "found=first" in service.log_text()
 
 
-@pytest.mark.parametrize("place", ["http-before-publish", "http-before-kafka-commit", "sweep-taken"])
+@pytest.mark.parametrize("place", [pytest.param("http-before-publish", marks=pytest.mark.long), "http-before-kafka-commit",
+                                   pytest.param("sweep-taken", marks=pytest.mark.long)])
 def test_a_keeper_that_stands_still_is_replaced_and_changes_nothing_when_it_wakes(scene, publisher, settled_and_right, place):
     """It holds a lock, a transaction of Kafka's or one of PostgreSQL's; the other process does not wait for it."""
     first, second = scene.service("a", {**QUICK, **TWO}), scene.service("b", {**QUICK, "parked.sweep-ms": 50})

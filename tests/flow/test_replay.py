@@ -361,6 +361,7 @@ def test_a_run_that_was_frozen_past_its_transaction_sends_nothing_twice(scene, l
     settled_and_right()
 
 
+@pytest.mark.long
 def test_a_broker_that_is_away_is_waited_for(scene, letters, settled_and_right):
     letters.ahead(Records(9), 60).die()
     fault = Failpoint(scene, "before-kafka-commit", "stop", 3)
@@ -378,6 +379,7 @@ def test_a_broker_that_is_away_is_waited_for(scene, letters, settled_and_right):
     settled_and_right()
 
 
+@pytest.mark.long
 def test_a_signal_ends_a_run_that_waits_for_the_broker_and_the_next_one_goes_on(scene, letters, settled_and_right):
     letters.ahead(Records(10), 60).die()
     fault = Failpoint(scene, "before-kafka-commit", "stop", 3)

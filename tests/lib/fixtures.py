@@ -12,6 +12,7 @@ __all__ = ["accounted", "publisher", "pytest_configure", "settled_and_right", "s
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "unaccounted(why): records are passed over, or read twice, on purpose")
+    config.addinivalue_line("markers", "long: not in make test, but in make faults")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,7 @@
--- How far was swept, and this moment's snapshot: transactions below the first number are over, those from the second on have
--- not begun.
-SELECT swept::text::bigint, pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint
-FROM parked_sweep CROSS JOIN pg_current_snapshot() AS now
+-- How far was swept; below the second number all transactions are over. The third, if $1 and there is anything to sweep, is one
+-- that begins now: all before it have lower numbers. (The snapshot's xmax will not do: it is the last *completed* one and 1,
+-- and others beyond it may be running.)
+SELECT swept::text::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+       CASE WHEN $1::bool AND EXISTS (SELECT FROM parked_rating WHERE parked_by >= swept)
+            THEN pg_current_xact_id()::text::bigint ELSE 0 END
+FROM parked_sweep
