@@ -91,7 +91,7 @@ static bool look(struct sweep *s, struct err *err)
     s->swept = s->high = at[0];
     if (first) {
         s->seen = at[1];
-        s->after = at[2];
+        s->after = s->seen > s->swept ? at[2] : 0;
         return true;
     }
     if (at[1] < s->after)
@@ -103,13 +103,18 @@ static bool look(struct sweep *s, struct err *err)
     return numbers(s, embed_text(embed_sql, "sweep_chunk.sql"), 1, &s->high, err);
 }
 
-/* Adds the ids of a question; both it and `ids` are ascending, and stay so. */
+static int by_id(const void *a, const void *b)
+{
+    return id_compare(a, b);
+}
+
+/* Adds the ids of a question: ascending, each once. */
 static size_t merge(struct usage_id *ids, size_t n, const struct db_rows *rows)
 {
     for (int i = 0; i < rows->count; i++)
         memcpy(ids[n + (size_t)i].bytes, db_uuid(rows, i, 0), sizeof ids[0].bytes);
     size_t total = n + (size_t)rows->count, kept = 0;
-    qsort(ids, total, sizeof *ids, (int (*)(const void *, const void *))id_compare);
+    qsort(ids, total, sizeof *ids, by_id);
     for (size_t i = 0; i < total; i++)
         if (kept == 0 || id_compare(&ids[kept - 1], &ids[i]) != 0)
             ids[kept++] = ids[i];
@@ -274,10 +279,10 @@ static bool set_aside(struct sweep *s, const struct usage_id *id, size_t waited,
         arena_printf(s->arena, "PostgreSQL refuses the data for usage %s, SQLSTATE %s: %s", name,
                      first.state, first.text);
     size_t ignored;
-    for (int i = 0; waited > 1 && i < (int)waited && i < ALONE_MAX && !stop_asked(); i++) {
+    for (int i = 0; waited > 1 && i < (int)waited && i < ALONE_MAX; i++) {
         if (transaction(s, id, 1, i, why, &ignored, err))
             return true;
-        if (!store_is_data(err))
+        if (!store_is_data(err) || stop_asked()) /* the next process begins anew */
             return false;
     }
     return transaction(s, id, 1, ALL, why, &ignored, err);
