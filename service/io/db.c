@@ -1,9 +1,4 @@
-#include "io/db.h"
-
-#include <assert.h>
-#include <libpq-fe.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,24 +6,13 @@
 
 #include "base/instant.h"
 #include "base/stop.h"
+#include "io/db_parts.h"
 
 enum {
     DEADLINE_MS = 20000,
     CONNECT_MS = 10000,
     IDLE_MS = 500,
-    STOPPING_MS = 2000, /* what a wait may still last once the stop was asked */
-    STATEMENTS_MAX = 64
-};
-
-struct db {
-    struct db_options options;
-    char *url, *name;
-    PGconn *conn;
-    bool broken; /* no answer came in time: nothing on this connection can be believed */
-    const char *prepared[STATEMENTS_MAX];
-    int prepared_count;
-    pthread_mutex_t lock; /* of cancel, for db_cancel() from another thread */
-    PGcancel *cancel;
+    STOPPING_MS = 2000 /* what a wait may still last once the stop was asked */
 };
 
 static void no_notice(void *arg, const PGresult *result)
@@ -90,10 +74,7 @@ void db_cancel(struct db *db)
     pthread_mutex_unlock(&db->lock);
 }
 
-/* Every error of this file is one of PostgreSQL. */
-static bool db_error(struct err *err, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static bool db_error(struct err *err, const char *format, ...)
+bool db_error(struct err *err, const char *format, ...)
 {
     char text[sizeof err->text];
     va_list args;
@@ -105,22 +86,15 @@ static bool db_error(struct err *err, const char *format, ...)
     return false;
 }
 
-/* --- waiting
- * ----------------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
-struct deadline {
-    int64_t begun, end, idle; /* instant_ticks() */
-    bool stopping;
-};
-
-static struct deadline deadline_in(int wait_ms)
+struct deadline db_deadline_in(int wait_ms)
 {
     int64_t now = instant_ticks();
     return (struct deadline){.begun = now, .end = now + wait_ms, .idle = now + IDLE_MS};
 }
 
-/* Waits for the socket; keeps the caller's idle work going. False: the deadline has passed. */
-static bool wait_socket(struct db *db, short events, struct deadline *d, struct err *err)
+bool db_wait_socket(struct db *db, short events, struct deadline *d, struct err *err)
 {
     for (;;) {
         int64_t now = instant_ticks();
@@ -148,43 +122,46 @@ static bool wait_socket(struct db *db, short events, struct deadline *d, struct 
     }
 }
 
-static bool lost(struct db *db, struct err *err)
+bool db_lost(struct db *db, struct err *err)
 {
     db->broken = true;
     return db_error(err, "%s", PQerrorMessage(db->conn));
 }
 
-/* Sends what is buffered, reading meanwhile so that neither side stands still with full buffers. */
-static bool flush(struct db *db, struct deadline *d, struct err *err)
+bool db_flush(struct db *db, struct deadline *d, struct err *err)
 {
     for (;;) {
         int left = PQflush(db->conn);
         if (left < 0)
-            return lost(db, err);
+            return db_lost(db, err);
         if (left == 0)
             return true;
-        if (!wait_socket(db, POLLIN | POLLOUT, d, err))
+        if (!db_wait_socket(db, POLLIN | POLLOUT, d, err))
             return false;
         if (!PQconsumeInput(db->conn))
-            return lost(db, err);
+            return db_lost(db, err);
     }
 }
 
-/* The next result, NULL where libpq says NULL. */
-static bool next_result(struct db *db, struct deadline *d, PGresult **result, struct err *err)
+bool db_next_result(struct db *db, struct deadline *d, PGresult **result, struct err *err)
 {
     while (PQisBusy(db->conn)) {
-        if (!wait_socket(db, POLLIN, d, err))
+        if (!db_wait_socket(db, POLLIN, d, err))
             return false;
         if (!PQconsumeInput(db->conn))
-            return lost(db, err);
+            return db_lost(db, err);
     }
     *result = PQgetResult(db->conn);
     return true;
 }
 
-/* --- opening
- * ----------------------------------------------------------------------------------------- */
+void db_breathe(struct db *db)
+{
+    if (db->options.idle)
+        db->options.idle(db->options.idle_arg, 0);
+}
+
+/* --- opening --- */
 
 static PGconn *start(const struct db *db)
 {
@@ -215,21 +192,21 @@ static PGconn *start(const struct db *db)
 
 static bool finish_start(struct db *db, struct err *err)
 {
-    struct deadline d = deadline_in(CONNECT_MS);
+    struct deadline d = db_deadline_in(CONNECT_MS);
     for (;;) {
         switch (PQconnectPoll(db->conn)) {
         case PGRES_POLLING_OK:
             return true;
         case PGRES_POLLING_READING:
-            if (!wait_socket(db, POLLIN, &d, err))
+            if (!db_wait_socket(db, POLLIN, &d, err))
                 return false;
             break;
         case PGRES_POLLING_WRITING:
-            if (!wait_socket(db, POLLOUT, &d, err))
+            if (!db_wait_socket(db, POLLOUT, &d, err))
                 return false;
             break;
         default:
-            return lost(db, err);
+            return db_lost(db, err);
         }
     }
 }
@@ -269,277 +246,4 @@ bool db_open(struct db *db, struct err *err)
         return false;
     }
     return true;
-}
-
-/* --- statements
- * -------------------------------------------------------------------------------------- */
-
-static bool refused(const PGresult *result, struct err *err)
-{
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
-    db_error(err, "%s%s%s", text ? text : PQresultErrorMessage(result),
-             constraint ? ", constraint " : "", constraint ? constraint : "");
-    snprintf(err->state, sizeof err->state, "%s", state ? state : "");
-    err->code = constraint != NULL;
-    return false;
-}
-
-static bool succeeded(const PGresult *result)
-{
-    ExecStatusType status = PQresultStatus(result);
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-}
-
-/* 0: not prepared on this connection yet. */
-static int statement_number(const struct db *db, const char *sql)
-{
-    for (int i = 0; i < db->prepared_count; i++)
-        if (db->prepared[i] == sql)
-            return i + 1;
-    return 0;
-}
-
-static bool send_call(struct db *db, const struct db_call *call, bool *prepares, struct err *err)
-{
-    static struct db_params none;
-    const struct db_params *p = call->params ? call->params : &none;
-    const char *values[DB_PARAMS_MAX];
-    int formats[DB_PARAMS_MAX];
-    for (int i = 0; i < p->count; i++) {
-        if (p->lengths[i] < 0)
-            values[i] = NULL;
-        else if (p->borrowed[i])
-            values[i] = p->borrowed[i];
-        else
-            values[i] = p->bytes.len ? p->bytes.data + p->starts[i] : "";
-        formats[i] = 1;
-    }
-    *prepares = false;
-    if (call->once)
-        return PQsendQueryParams(db->conn, call->sql, p->count, NULL, values, p->lengths, formats,
-                                 1) ||
-               lost(db, err);
-    int number = statement_number(db, call->sql);
-    char name[16];
-    if (number == 0) {
-        assert(db->prepared_count < STATEMENTS_MAX);
-        number = db->prepared_count + 1;
-        snprintf(name, sizeof name, "s%d", number);
-        if (!PQsendPrepare(db->conn, name, call->sql, 0, NULL))
-            return lost(db, err);
-        /* Noted at once, so that the same statement twice in a pipeline is prepared once. Should
-         * preparing fail, the whole connection is given up (see collect). */
-        db->prepared[db->prepared_count++] = call->sql;
-        *prepares = true;
-    }
-    snprintf(name, sizeof name, "s%d", number);
-    return PQsendQueryPrepared(db->conn, name, p->count, values, p->lengths, formats, 1) ||
-           lost(db, err);
-}
-
-/* The one result of a command in a pipeline and the NULL behind it. */
-static bool take(struct db *db, struct deadline *d, PGresult **result, struct err *err)
-{
-    PGresult *end = NULL;
-    if (!next_result(db, d, result, err))
-        return false;
-    if (!*result)
-        return lost(db, err);
-    if (!next_result(db, d, &end, err) || end) {
-        PQclear(end);
-        PQclear(*result);
-        *result = NULL;
-        return db->broken ? false : lost(db, err);
-    }
-    return true;
-}
-
-/* Reads the answers; keeps the first error. False only when the connection is lost. */
-static bool collect(struct db *db, struct db_call *calls, size_t n, const bool *prepares,
-                    struct deadline *d, size_t *failed, struct err *first, struct err *err)
-{
-    *failed = n;
-    int known = db->prepared_count;
-    for (size_t i = 0; i < n; i++)
-        known -= prepares[i];
-    for (size_t i = 0; i < n; i++) {
-        PGresult *result = NULL;
-        if (prepares[i]) {
-            if (!take(db, d, &result, err))
-                return false;
-            if (succeeded(result)) {
-                known++;
-            } else if (*failed == n) {
-                *failed = i;
-                refused(result, first);
-            }
-            PQclear(result);
-        }
-        if (!take(db, d, &result, err))
-            return false;
-        if (!succeeded(result) && *failed == n) {
-            *failed = i;
-            refused(result, first);
-        }
-        if (*failed == n)
-            calls[i].affected = atoi(PQcmdTuples(result));
-        if (*failed == n && calls[i].rows)
-            *calls[i].rows = (struct db_rows){result, PQntuples(result)};
-        else
-            PQclear(result);
-    }
-    PGresult *sync = NULL;
-    if (!next_result(db, d, &sync, err))
-        return false;
-    bool synced = PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
-    PQclear(sync);
-    if (!synced)
-        return lost(db, err);
-    /* Those behind an error were not prepared; those before it outlive the rollback. */
-    db->prepared_count = known;
-    return true;
-}
-
-bool db_pipe(struct db *db, struct db_call *calls, size_t n, size_t *failed, struct err *err)
-{
-    bool prepares[64];
-    size_t first_failed = 0;
-    assert(n <= sizeof prepares / sizeof prepares[0]);
-    if (failed)
-        *failed = 0;
-    if (!db_is_open(db))
-        return db_error(err, "not connected to PostgreSQL");
-    if (!PQenterPipelineMode(db->conn))
-        return lost(db, err);
-    for (size_t i = 0; i < n; i++) {
-        if (calls[i].rows)
-            *calls[i].rows = (struct db_rows){0};
-        if (!send_call(db, &calls[i], &prepares[i], err))
-            return false;
-    }
-    struct deadline d = deadline_in(db->options.deadline_ms);
-    struct err first = {0};
-    if (!PQpipelineSync(db->conn))
-        return lost(db, err);
-    if (!flush(db, &d, err) || !collect(db, calls, n, prepares, &d, &first_failed, &first, err))
-        return false;
-    if (!PQexitPipelineMode(db->conn))
-        return lost(db, err);
-    if (failed)
-        *failed = first_failed;
-    if (first_failed < n) {
-        *err = first;
-        return false;
-    }
-    return true;
-}
-
-bool db_query(struct db *db, const char *sql, struct db_params *params, struct db_rows *rows,
-              struct err *err)
-{
-    struct db_call call = {.sql = sql, .params = params, .rows = rows};
-    return db_pipe(db, &call, 1, NULL, err);
-}
-
-bool db_query_once(struct db *db, const char *sql, struct db_params *params, struct db_rows *rows,
-                   struct err *err)
-{
-    struct db_call call = {.sql = sql, .params = params, .rows = rows, .once = true};
-    return db_pipe(db, &call, 1, NULL, err);
-}
-
-/* Reads results until there are no more; keeps the first error. */
-static bool drain(struct db *db, struct deadline *d, struct err *err)
-{
-    bool ok = true;
-    for (;;) {
-        PGresult *result = NULL;
-        struct err later;
-        if (!next_result(db, d, &result, ok ? err : &later))
-            return false;
-        if (!result)
-            return ok;
-        if (ok && !succeeded(result))
-            ok = refused(result, err);
-        PQclear(result);
-    }
-}
-
-bool db_run(struct db *db, const char *sql, struct err *err)
-{
-    if (!db_is_open(db))
-        return db_error(err, "not connected to PostgreSQL");
-    struct deadline d = deadline_in(db->options.deadline_ms);
-    if (!PQsendQuery(db->conn, sql))
-        return lost(db, err);
-    return flush(db, &d, err) && drain(db, &d, err);
-}
-
-bool db_copy_begin(struct db *db, const char *sql, struct err *err)
-{
-    if (!db_is_open(db))
-        return db_error(err, "not connected to PostgreSQL");
-    struct deadline d = deadline_in(db->options.deadline_ms);
-    PGresult *result = NULL;
-    if (!PQsendQuery(db->conn, sql))
-        return lost(db, err);
-    if (!flush(db, &d, err) || !next_result(db, &d, &result, err))
-        return false;
-    bool ok = PQresultStatus(result) == PGRES_COPY_IN;
-    if (!ok)
-        refused(result, err);
-    PQclear(result);
-    struct err later;
-    return ok || (drain(db, &d, &later) && false);
-}
-
-bool db_copy_put(struct db *db, const void *bytes, size_t n, struct err *err)
-{
-    struct deadline d = deadline_in(db->options.deadline_ms);
-    for (;;) {
-        int put = PQputCopyData(db->conn, bytes, (int)n);
-        if (put < 0)
-            return lost(db, err);
-        if (put > 0)
-            return flush(db, &d, err);
-        if (!wait_socket(db, POLLOUT, &d, err))
-            return false;
-        if (PQflush(db->conn) < 0)
-            return lost(db, err);
-    }
-}
-
-bool db_copy_end(struct db *db, struct err *err)
-{
-    struct deadline d = deadline_in(db->options.deadline_ms);
-    for (;;) {
-        int put = PQputCopyEnd(db->conn, NULL);
-        if (put < 0)
-            return lost(db, err);
-        if (put > 0)
-            break;
-        if (!wait_socket(db, POLLOUT, &d, err))
-            return false;
-    }
-    return flush(db, &d, err) && drain(db, &d, err);
-}
-
-void db_breathe(struct db *db)
-{
-    if (db->options.idle)
-        db->options.idle(db->options.idle_arg, 0);
-}
-
-void db_rollback(struct db *db)
-{
-    struct err err;
-    if (!db->conn)
-        return;
-    bool usable = db_is_open(db) && PQpipelineStatus(db->conn) == PQ_PIPELINE_OFF &&
-                  PQtransactionStatus(db->conn) != PQTRANS_ACTIVE;
-    bool idle = usable && PQtransactionStatus(db->conn) == PQTRANS_IDLE;
-    if (!usable || (!idle && !db_run(db, "ROLLBACK", &err)))
-        db_close(db);
 }

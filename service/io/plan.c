@@ -1,10 +1,10 @@
 #include "io/plan.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "io/plan_match.h"
 #include "io/plan_ops.h"
 #include "io/schema.h"
 
@@ -116,86 +116,13 @@ static void note_skipped(struct build *b, uint32_t path)
     b->skipped = b->skipped + (size_t)n < 500 ? b->skipped + (size_t)n : 500;
 }
 
-/* -1 if there is none. */
-static int symbol_index(const struct shape_field *f, struct text name)
-{
-    for (int i = 0; f->symbols && f->symbols[i]; i++)
-        if (text_is(name, f->symbols[i]))
-            return i;
-    return -1;
-}
-
-static void set_default(const struct shape_field *f, unsigned char *record)
-{
-    void *place = record + f->offset;
-    switch (f->kind) {
-    case SHAPE_TEXT:
-        *(struct text *)place = text_of(f->fallback);
-        break;
-    case SHAPE_TIME:
-        *(int64_t *)place = INSTANT_NONE;
-        break;
-    case SHAPE_TRUTH:
-        *(int8_t *)place = -1;
-        break;
-    case SHAPE_ENUM: {
-        struct text name = text_of(f->fallback);
-        *(struct symbol *)place = (struct symbol){name.p ? symbol_index(f, name) : -1, name};
-        assert(!name.p || symbol_index(f, name) >= 0);
-        break;
-    }
-    case SHAPE_DECIMAL:
-    case SHAPE_NUMBER:
-    case SHAPE_VALUE:
-    case SHAPE_JSON:
-    case SHAPE_RECORD:
-    case SHAPE_ARRAY:
-        break; /* all zero: absent, NULL, empty */
-    }
-}
-
 static const struct image *new_image(struct build *b, const struct shape *shape)
 {
     struct image *image = arena_alloc(b->plan->arena, sizeof *image);
     *image = (struct image){shape->bytes, arena_zero(b->plan->arena, shape->bytes)};
     for (size_t i = 0; i < shape->count; i++)
-        set_default(&shape->fields[i], image->data);
+        plan_set_default(&shape->fields[i], image->data);
     return image;
-}
-
-static bool listed(const char *const *names, const char *name)
-{
-    for (; names && *names; names++)
-        if (strcmp(*names, name) == 0)
-            return true;
-    return false;
-}
-
-static bool has_name(const struct shape *shape, const char *name)
-{
-    for (size_t i = 0; i < shape->count; i++)
-        if (strcmp(shape->fields[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* The writer's field for one of ours, -1 if none; by name, by our aliases, by the writer's. A field
- * that is another one of ours by its name is not given away under an alias. */
-static int find_field(const struct schema_type *t, const struct shape *shape,
-                      const struct shape_field *f, const bool *used)
-{
-    for (size_t i = 0; i < t->count; i++)
-        if (strcmp(t->fields[i].name, f->name) == 0)
-            return (int)i;
-    for (size_t i = 0; i < t->count; i++)
-        if (!used[i] && listed(f->aliases, t->fields[i].name) &&
-            !has_name(shape, t->fields[i].name))
-            return (int)i;
-    for (size_t i = 0; i < t->count; i++)
-        if (!used[i] && listed(t->fields[i].aliases, f->name) &&
-            !has_name(shape, t->fields[i].name))
-            return (int)i;
-    return -1;
 }
 
 /* matches[i]: our field for the writer's field i, or NULL. */
@@ -206,7 +133,7 @@ static const struct shape_field **match_fields(struct build *b, const struct sch
     bool *used = arena_zero(b->scratch, t->count + 1);
     for (size_t i = 0; i < shape->count; i++) {
         const struct shape_field *f = &shape->fields[i];
-        int at = find_field(t, shape, f, used);
+        int at = plan_find_field(t, shape, f, used);
         struct want want = {FIELD, f, 0};
         if (at < 0 && f->required)
             refuse(b, add_path(b, path, f->name),
@@ -334,70 +261,6 @@ static size_t compile_union(struct build *b, const struct schema_type *t, struct
     return 1 + (t->count > 0 ? least : 0);
 }
 
-static uint8_t text_code(const struct schema_type *t, uint8_t code)
-{
-    return t->kind == SCHEMA_STRING || (t->kind == SCHEMA_BYTES && t->logical == SCHEMA_PLAIN)
-               ? code
-               : OP_DONE;
-}
-
-/* How a number goes into a struct value. */
-static uint8_t number_code(const struct schema_type *t, bool reals)
-{
-    if (t->kind == SCHEMA_INT || t->kind == SCHEMA_LONG)
-        return OP_VALUE_INTEGER;
-    if (t->logical == SCHEMA_DECIMAL)
-        return t->kind == SCHEMA_BYTES ? OP_VALUE_DECIMAL : OP_VALUE_FIXED;
-    if (reals && t->kind == SCHEMA_FLOAT)
-        return OP_VALUE_FLOAT;
-    return reals && t->kind == SCHEMA_DOUBLE ? OP_VALUE_DOUBLE : OP_DONE;
-}
-
-/* How a scalar of the writer's becomes one of ours; OP_DONE: not at all. */
-static uint8_t take_code(const struct schema_type *t, enum shape_kind kind)
-{
-    uint8_t number;
-    switch (kind) {
-    case SHAPE_TEXT:
-        return t->kind == SCHEMA_ENUM ? OP_TEXT_SYMBOL : text_code(t, OP_TEXT);
-    case SHAPE_TIME:
-        if ((t->kind != SCHEMA_LONG && t->kind != SCHEMA_INT) || t->logical == SCHEMA_OTHER_TIME)
-            return OP_DONE; /* another unit read as ms would be wrong by a factor of 1,000 or more
-                             */
-        return t->logical == SCHEMA_MICROS ? OP_TIME_MICROS : OP_TIME;
-    case SHAPE_TRUTH:
-        return t->kind == SCHEMA_BOOLEAN ? OP_TRUTH : OP_DONE;
-    case SHAPE_ENUM:
-        return t->kind == SCHEMA_ENUM ? OP_SYMBOL : text_code(t, OP_SYMBOL_NAME);
-    case SHAPE_DECIMAL:
-        return number_code(t, false);
-    case SHAPE_NUMBER:
-        return number_code(t, true);
-    case SHAPE_VALUE:
-        if (t->kind == SCHEMA_BOOLEAN)
-            return OP_VALUE_TRUTH;
-        number = number_code(t, true);
-        return number != OP_DONE ? number : text_code(t, OP_VALUE_TEXT);
-    case SHAPE_JSON:
-        return text_code(t, OP_VALUE_JSON);
-    case SHAPE_RECORD:
-    case SHAPE_ARRAY:
-        break;
-    }
-    return OP_DONE;
-}
-
-static uint8_t skip_code(const struct schema_type *t)
-{
-    static const uint8_t codes[] = {
-        [SCHEMA_BOOLEAN] = OP_SKIP_TRUTH, [SCHEMA_INT] = OP_SKIP_NUMBER,
-        [SCHEMA_LONG] = OP_SKIP_NUMBER,   [SCHEMA_FLOAT] = OP_SKIP_FIXED,
-        [SCHEMA_DOUBLE] = OP_SKIP_FIXED,  [SCHEMA_BYTES] = OP_SKIP_BYTES,
-        [SCHEMA_STRING] = OP_SKIP_TEXT,   [SCHEMA_FIXED] = OP_SKIP_FIXED,
-        [SCHEMA_ENUM] = OP_SKIP_ENUM};
-    return codes[t->kind];
-}
-
 /* NULL: too many. */
 static const struct symbol *new_symbols(struct build *b, const struct schema_type *t,
                                         const struct want *want)
@@ -413,7 +276,7 @@ static const struct symbol *new_symbols(struct build *b, const struct schema_typ
     for (size_t i = 0; i < t->count; i++) {
         struct text name = text_of(t->symbols[i]);
         name.p = arena_copy(b->plan->arena, name.p, name.n);
-        symbols[i] = (struct symbol){symbol_index(f, name), name};
+        symbols[i] = (struct symbol){plan_symbol_index(f, name), name};
     }
     return symbols;
 }
@@ -425,7 +288,7 @@ static size_t compile_scalar(struct build *b, const struct schema_type *t, struc
                                     [SCHEMA_STRING] = 1,  [SCHEMA_FIXED] = 0,  [SCHEMA_ENUM] = 1};
     if (t->kind == SCHEMA_NULL)
         return 0; /* takes no bytes and leaves the default in place */
-    struct op op = {.code = skip_code(t),
+    struct op op = {.code = plan_skip_code(t),
                     .narrow = t->kind == SCHEMA_INT,
                     .scale = (int16_t)t->scale,
                     .precision = (int16_t)t->precision,
@@ -434,7 +297,7 @@ static size_t compile_scalar(struct build *b, const struct schema_type *t, struc
                                  : (uint32_t)t->count,
                     .path = want.path};
     if (want.what == FIELD) {
-        op.code = take_code(t, want.field->kind);
+        op.code = plan_take_code(t, want.field->kind);
         op.offset = (uint32_t)want.field->offset;
         if (op.code == OP_SYMBOL || op.code == OP_TEXT_SYMBOL)
             op.symbols = new_symbols(b, t, &want);
@@ -472,19 +335,6 @@ static size_t compile(struct build *b, const struct schema_type *t, struct want 
     return least;
 }
 
-static const struct shape *find_shape(const struct schema_type *t,
-                                      const struct shape *const *shapes)
-{
-    for (size_t i = 0; shapes[i]; i++)
-        if (strcmp(shapes[i]->name, schema_last_part(t->name)) == 0)
-            return shapes[i];
-    for (size_t i = 0; shapes[i]; i++)
-        for (const char *const *alias = t->aliases; *alias; alias++)
-            if (strcmp(shapes[i]->name, schema_last_part(*alias)) == 0)
-                return shapes[i];
-    return NULL;
-}
-
 static bool build_plan(struct build *b, const char *json, size_t n,
                        const struct shape *const *shapes)
 {
@@ -494,7 +344,7 @@ static bool build_plan(struct build *b, const char *json, size_t n,
         return false;
     if (t->kind != SCHEMA_RECORD)
         return err_set(b->err, ERR_DATA, "schema: is %.300s, not a record", t->label);
-    p->shape = find_shape(t, shapes);
+    p->shape = plan_find_shape(t, shapes);
     if (!p->shape)
         return err_set(b->err, ERR_DATA, "schema: record %.300s is none that is known here",
                        t->name);

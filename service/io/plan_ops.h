@@ -1,4 +1,4 @@
-/* plan_ops - what a plan is made of: shared by plan.c, which compiles, and reader.c, which runs.
+/* plan_ops - what a plan is made of: shared by plan*.c, which compile, and reader.c, which runs.
  * Nobody else.
  *
  * A program without calls: a record's fields stand one after another, branches of a union are

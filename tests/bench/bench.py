@@ -183,6 +183,13 @@ def median(runs: list[dict]) -> dict:
             "peak_rss_mb": round(max(run["peak_rss_mb"] for run in runs), 1)}
 
 
+def report(path: str, summary: dict) -> None:
+    text = json.dumps(summary, indent=2)
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text(text + "\n")
+    print(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
@@ -209,9 +216,7 @@ def main() -> int:
                     + ", ".join(f"{name} {value:.2f}" for name, value in cpu.items())
                     + f" = {sum(cpu.values()):.2f}, peak {result['peak_rss_mb']:.0f} MB, load {os.getloadavg()[0]:.1f}")
     summary = {case: median(of) for case, of in runs.items()}
-    Path(options.out).parent.mkdir(exist_ok=True)
-    Path(options.out).write_text(json.dumps(summary, indent=2) + "\n")
-    print(json.dumps(summary, indent=2))
+    report(options.out, summary)
     return 0
 
 

@@ -7,13 +7,11 @@ The ratio of the CPU seconds of usaged and PostgreSQL is what counts: what else 
 """
 
 import argparse
-import json
 import statistics
 import sys
-from pathlib import Path
 
 import bench
-from bench import PARTITIONS, POSTGRES, TREE, end, measure, say
+from bench import PARTITIONS, POSTGRES, TREE, end, measure, report, say
 from lib.load import Load
 from lib.settle import outcomes
 from rig import Rig
@@ -84,9 +82,7 @@ def main() -> int:
             ratios.append(costs["full"] / costs["empty"])
             say(f"pair {number + 1}/{options.pairs}: ratio {ratios[-1]:.3f}")
     summary = {"ratios": [round(ratio, 3) for ratio in ratios], "median": round(statistics.median(ratios), 3)}
-    Path(options.out).parent.mkdir(exist_ok=True)
-    Path(options.out).write_text(json.dumps(summary, indent=2) + "\n")
-    print(json.dumps(summary, indent=2))
+    report(options.out, summary)
     return 0
 
 

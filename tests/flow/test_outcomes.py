@@ -1,5 +1,5 @@
 """The table of outcomes, rule by rule, through the whole service, which dies in every step (lib/play.py). The rules by
-themselves are in unit/test_outcome.c and unit/test_changes.c, and the digests in unit/test_digest.c."""
+themselves are in unit/test_outcome.c and unit/test_changes*.c, and the digests in unit/test_digest.c."""
 
 from decimal import Decimal
 
@@ -35,6 +35,18 @@ def walk(it, state, record):
     """Ratings that take a usage there; the one at date n costs n."""
     for date, step in enumerate(WAYS[state], 1):
         it.rated(step, "changed", *((date, str(date)) if step in PRICED else ()), record=record)
+
+
+def usages_in(it, states):
+    """Two steps: for each key of `states` a new usage is created, and taken to the key's state. Their records by key."""
+    records = {key: it.another() for key in states}
+    for record in records.values():
+        it.raw("created", record)
+    yield
+    for key, record in records.items():
+        walk(it, states[key], record)
+    yield
+    return records
 
 
 # ---- raw records ----
@@ -390,13 +402,7 @@ def test_a_rating_without_a_date_is_not_late(it):
 
 @rule
 def test_guiding_that_comes_after_a_price_changes_nothing(it):
-    records = {state: it.another() for state in PRICED}
-    for record in records.values():
-        it.raw("created", record)
-    yield
-    for state, record in records.items():
-        walk(it, state, record)
-    yield
+    records = yield from usages_in(it, {state: state for state in PRICED})
     for record in records.values():
         it.rated("guided", "superseded", record=record)
 
@@ -449,13 +455,7 @@ def test_the_same_status_with_another_rating_is_a_conflict(it):
 
 @rule
 def test_each_transition_is_a_change_of_state_that_tells_both_states(it):
-    records = {(start, end): it.another() for start, ends in TRANSITIONS.items() for end in ends}
-    for record in records.values():
-        it.raw("created", record)
-    yield
-    for (start, _), record in records.items():
-        walk(it, start, record)
-    yield
+    records = yield from usages_in(it, {(start, end): start for start, ends in TRANSITIONS.items() for end in ends})
     for (_, end), record in records.items():
         # With words of its own: the very content of an earlier rejection would be that one's copy.
         it.rated(end, "changed", *((8, "0.80") if end in PRICED else ()), record=record, description="At the end")
@@ -470,13 +470,7 @@ def test_each_transition_is_a_change_of_state_that_tells_both_states(it):
 def test_there_is_no_other_transition(it):
     pairs = [(start, end) for start, ends in TRANSITIONS.items() for end in STATES if end not in ends and end != start
              and not (end == "guided" and start in PRICED)]
-    records = {pair: it.another() for pair in pairs}
-    for record in records.values():
-        it.raw("created", record)
-    yield
-    for (start, _), record in records.items():
-        walk(it, start, record)
-    yield
+    records = yield from usages_in(it, {pair: pair[0] for pair in pairs})
     for (_, end), record in records.items():
         it.rated(end, "dead", *((8, "0.80") if end in PRICED else ()), record=record, reason="transition")
 
@@ -566,14 +560,8 @@ def test_a_bill_on_a_price_as_old_as_the_usage_s_is_taken(it):
 
 @rule
 def test_a_bill_without_ratings_of_a_usage_that_has_none_is_incomplete_whatever_its_state(it):
-    records = {state: it.another() for state in ("received", "guided", "rejected", "recycled")}
-    for record in records.values():
-        it.raw("created", record)
     waits = it.rated("billed", "parked")
-    yield
-    for state, record in records.items():
-        walk(it, state, record)
-    yield
+    records = yield from usages_in(it, {state: state for state in ("received", "guided", "rejected", "recycled")})
     for record in records.values():
         it.rated("billed", "dead", record=record, reason="incomplete")
     it.rated("billed", "dead", record=it.another(), with_usage=True, reason="incomplete")

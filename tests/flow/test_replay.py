@@ -66,6 +66,13 @@ class Letters:
         process.log = self.scene.folder / f"{name}.log"
         return process
 
+    def start_frozen(self, place="before-kafka-commit", settings=None):
+        """In the background, in batches of ten; it stands still there for the third time."""
+        fault = Failpoint(self.scene, place, "stop", 3)
+        run = self.start_replay(env=fault.env, settings={"batch.records": 10, **(settings or {})})
+        until("it stands still", fault.fired)
+        return run
+
     def back(self):
         """What replays have sent, in the order of each partition."""
         return [one for one in read_all(self.scene.rig.kafka, self.scene.inbound) if one.header("usaged.replays")]
@@ -326,9 +333,7 @@ def test_a_killed_run_is_run_again_and_each_is_back_once(scene, letters, settled
 
 def test_the_second_of_two_runs_goes_on_and_the_first_says_so_and_ends(scene, letters, settled_and_right):
     letters.ahead(Records(7), 60).die()
-    fault = Failpoint(scene, "before-kafka-commit", "stop", 3)
-    first = letters.start_replay(env=fault.env, settings={"batch.records": 10})
-    until("the first stands still", fault.fired)
+    first = letters.start_frozen()
 
     second = letters.replay()
     first.thaw()
@@ -344,10 +349,8 @@ def test_the_second_of_two_runs_goes_on_and_the_first_says_so_and_ends(scene, le
 
 def test_a_run_that_was_frozen_past_its_transaction_sends_nothing_twice(scene, letters, settled_and_right):
     letters.ahead(Records(8), 60).die()
-    fault = Failpoint(scene, "before-kafka-commit", "stop", 3)
     short = {"batch.records": 10, "kafka.transaction.timeout.ms": 1000}
-    frozen = letters.start_replay(env=fault.env, settings=short)
-    until("it stands still", fault.fired)
+    frozen = letters.start_frozen(settings=short)
     second = letters.replay("--limit", "15", settings=short)
     stopped_at = time.monotonic()
     until("its transaction is too old", lambda: time.monotonic() > stopped_at + 1.5)
@@ -364,9 +367,7 @@ def test_a_run_that_was_frozen_past_its_transaction_sends_nothing_twice(scene, l
 @pytest.mark.long
 def test_a_broker_that_is_away_is_waited_for(scene, letters, settled_and_right):
     letters.ahead(Records(9), 60).die()
-    fault = Failpoint(scene, "before-kafka-commit", "stop", 3)
-    run = letters.start_replay(env=fault.env, settings={"batch.records": 10})
-    until("it stands still", fault.fired)
+    run = letters.start_frozen()
 
     scene.rig.kafka.kill()
     run.thaw()
@@ -382,9 +383,7 @@ def test_a_broker_that_is_away_is_waited_for(scene, letters, settled_and_right):
 @pytest.mark.long
 def test_a_signal_ends_a_run_that_waits_for_the_broker_and_the_next_one_goes_on(scene, letters, settled_and_right):
     letters.ahead(Records(10), 60).die()
-    fault = Failpoint(scene, "before-kafka-commit", "stop", 3)
-    run = letters.start_replay(env=fault.env, settings={"batch.records": 10})
-    until("it stands still", fault.fired)
+    run = letters.start_frozen()
     scene.rig.kafka.kill()
     run.thaw()
     until("it waits", lambda: "usaged: replay: waiting: Kafka does not answer" in run.log.read_text())
@@ -403,9 +402,7 @@ def test_a_signal_ends_a_run_that_waits_for_the_broker_and_the_next_one_goes_on(
 
 def test_a_signal_ends_a_run_with_what_was_done(scene, letters, settled_and_right):
     letters.ahead(Records(11), 300).die()
-    fault = Failpoint(scene, "after-kafka-commit", "stop", 3)
-    run = letters.start_replay(env=fault.env, settings={"batch.records": 10})
-    until("it stands still", fault.fired)
+    run = letters.start_frozen("after-kafka-commit")
 
     run.send(signal.SIGINT)
     run.thaw()

@@ -8,10 +8,11 @@ import re
 import pytest
 from confluent_kafka.admin import NewPartitions
 
+from lib.faults import Failpoint
 from lib.ledger import Ledger
 from lib.publish import Publisher
 from lib.records import Records
-from lib.settle import outcomes, stored, wait_settled
+from lib.settle import outcomes, stored, wait_settled, wait_without_members
 from rig.postgres import OWNER
 from rig.wait import until
 
@@ -39,14 +40,14 @@ def stopped(started, publisher, source):
 def died_ahead(scene, publisher, source):
     """A scene whose service was killed between the two commits: two batches of raw[0] lie in the outbox, and the group
     has lost its member."""
-    mark = scene.folder / "fired"
+    point = Failpoint(scene, "after-commit", "kill", 2)
     scene.main = scene.service(settings={"batch.records": 20, **SOON_DEAD})
     scene.main.migrate()
     publisher.raws(source.take(100), partition=0)
     publisher.flush()
-    scene.main.start(wait=False, env={"USAGED_FAILPOINT": "after-commit:kill:2", "USAGED_FAILPOINT_MARK": str(mark)})
+    scene.main.start(wait=False, env=point.env)
     assert scene.main.wait_exit() == -9
-    assert mark.exists()
+    assert point.fired()
     return scene
 
 
@@ -69,10 +70,6 @@ def offsets_line(scene, partition=0):
         if words[:2] == [scene.topic["raw"], str(partition)]:
             return words[2:]
     raise AssertionError("usaged offsets does not name the partition")
-
-
-def wait_without_members(scene):
-    until("the group has no member", lambda: scene.rig.kafka.group_members(scene.group) == 0)
 
 
 def mend(scene, why):
@@ -189,14 +186,13 @@ def test_a_first_start_that_dies_before_its_row_begins_later_where_it_had_begun(
     before = Publisher(scene, Ledger())
     before.raws(source.take(20), partition=0)
     before.flush()
-    mark = scene.folder / "fired"
+    # The fifth partition, after the four of `rated`, is raw[0].
+    point = Failpoint(scene, "before-first-row", "kill", 5)
     scene.main = scene.service(settings={"start.offset": "latest", **SOON_DEAD})
     scene.main.migrate()
-    # The fifth partition, after the four of `rated`, is raw[0].
-    scene.main.start(wait=False, env={"USAGED_FAILPOINT": "before-first-row:kill:5",
-                                      "USAGED_FAILPOINT_MARK": str(mark)})
+    scene.main.start(wait=False, env=point.env)
     assert scene.main.wait_exit() == -9
-    assert mark.exists() and place(scene) not in stored(scene) and scene.committed()[place(scene)] == 20
+    assert point.fired() and place(scene) not in stored(scene) and scene.committed()[place(scene)] == 20
     publisher.raws(source.take(20), partition=0)
     publisher.flush()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Iterator, Optional
 
 from confluent_kafka import Producer
 
+from .avro import varint
 from .expect import party_of
 from .identity import usage_id
 from .publish import framed, register
@@ -38,16 +39,6 @@ class _Shape:
     def fill(self, record_id: bytes, date: bytes) -> bytes:
         first, second = (date, record_id) if self.date_first else (record_id, date)
         return b"".join((self.parts[0], first, self.parts[1], second, self.parts[2]))
-
-
-def _varint(value: int) -> bytes:
-    value = value << 1
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _shape(value: bytes, key: bytes, record_id: bytes, date: bytes) -> _Shape:
@@ -82,7 +73,7 @@ class Load:
         for number in range(first, first + count):
             one = dice.randrange(max(0, number - 50_000), number) if number and dice.random() < duplicates else number
             shape = shapes[one % len(shapes)]
-            yield shape.key, shape.fill(self._record_id(one), _varint(self._date(one, total or count)))
+            yield shape.key, shape.fill(self._record_id(one), varint(self._date(one, total or count)))
 
     def span(self) -> tuple[int, int]:
         """The first usage date of a load, and the end: milliseconds."""
@@ -119,7 +110,7 @@ class Load:
     def value_bytes(self) -> float:
         """The mean size of a raw record, framing included."""
         shapes = self._raw_shapes()
-        return sum(len(shape.fill(_RECORD_ID.encode(), _varint(_DATE))) for shape in shapes) / len(shapes)
+        return sum(len(shape.fill(_RECORD_ID.encode(), varint(_DATE))) for shape in shapes) / len(shapes)
 
     def _record_id(self, number: int) -> bytes:
         return b"load-%010d" % number
@@ -134,7 +125,7 @@ class Load:
             record = {**self._records.next(), "recordId": _RECORD_ID, "usageDate": _DATE}
             value = framed(schema_id, self._writer.encode(self._writer.carries(record)))
             key = (party_of(record) or "").encode()
-            shapes.append(_shape(value, key, _RECORD_ID.encode(), _varint(_DATE)))
+            shapes.append(_shape(value, key, _RECORD_ID.encode(), varint(_DATE)))
         return shapes
 
     def _rated_shapes(self) -> list[_Shape]:

@@ -62,6 +62,11 @@ def wait_settled(scene: Scene, ledger: Ledger, seconds: float = 60) -> None:
     until(f"{scene.name}: all {len(ledger.entries)} records are stored and published", settled, seconds, every=0.1)
 
 
+def wait_without_members(scene: Scene) -> None:
+    """Until the group has forgotten a service that was killed."""
+    until("the group has no member", lambda: scene.rig.kafka.group_members(scene.group) == 0)
+
+
 def outcomes(scene: Scene, topic: Optional[str] = None) -> dict[str, int]:
     """The account in PostgreSQL, summed over partitions, of all topics or one."""
     with scene.connect() as db:

@@ -12,7 +12,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
-from rig.wait import GaveUp
+from rig.wait import until
 
 from .consume import Decoder, Follower
 from .publish import Publisher
@@ -71,22 +71,11 @@ class Traffic:
 
     def until(self, what: str, condition: Callable[[], T], seconds: float = 60) -> T:
         """Goes on sending until the condition is true, and returns its value. An exception in it is a "not yet"."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                value = condition()
-                if value:
-                    return value
-            except GaveUp:
-                raise
-            except Exception as error:  # a part that is away on purpose
-                trouble: Optional[BaseException] = error
-            else:
-                trouble = None
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {seconds:g} s: {what}") from trouble
+        def go_on() -> None:
             self.send(self._step)
             self.work()
+
+        return until(what, condition, seconds, meanwhile=go_on)
 
     def flows(self, records: int = 500, seconds: float = 60) -> None:
         """Until so many more ratings than now were sent: records go in and events come out."""

@@ -1,13 +1,15 @@
 """wait - waiting for a condition with a deadline, the only way in which the tests wait."""
 
 import time
-from typing import Callable, TypeVar
+from typing import Callable, Optional, TypeVar
 
 T = TypeVar("T")
 
 
-def until(what: str, condition: Callable[[], T], seconds: float = 30, every: float = 0.02) -> T:
-    """Returns the condition's first true value. An exception in it counts as "not yet"; the deadline shows it."""
+def until(what: str, condition: Callable[[], T], seconds: float = 30, every: float = 0.02,
+          meanwhile: Optional[Callable[[], None]] = None) -> T:
+    """Returns the condition's first true value. An exception in it counts as "not yet"; the deadline shows it. Between two
+    looks `meanwhile` is called, or nothing done for `every` seconds."""
     deadline = time.monotonic() + seconds
     while True:
         trouble = None
@@ -21,7 +23,10 @@ def until(what: str, condition: Callable[[], T], seconds: float = 30, every: flo
             trouble = error
         if time.monotonic() >= deadline:
             raise TimeoutError(f"not within {seconds:g} s: {what}") from trouble
-        time.sleep(every)
+        if meanwhile:
+            meanwhile()
+        else:
+            time.sleep(every)
 
 
 class GaveUp(Exception):

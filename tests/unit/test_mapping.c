@@ -9,42 +9,13 @@
 #include "usage/digest.h"
 #include "usage/id.h"
 #include "usage/render.h"
-#include "usage_samples.h"
 
-static struct arena *a;
-static struct mapping_settings settings;
-static struct change change;
-static struct err err;
-
-static int start(void **state)
-{
-    (void)state;
-    a = arena_new(65536);
-    settings = sample_settings();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
+#include "mapping_scene.h"
 
 static bool map_raw(const struct raw_usage *raw)
 {
     err_clear(&err);
     return mapping_raw(&settings, raw, SAMPLE_NOW, SAMPLE_NOW, a, &change, &err);
-}
-
-static void refused(bool mapped, enum reason reason, const char *text)
-{
-    if (mapped)
-        fail_msg("not refused: %s %s", reason_name(reason), text);
-    if (err.code != (int)reason || !strstr(err.text, text))
-        fail_msg("%s: \"%s\", expected %s: \"%s\"", reason_name((enum reason)err.code), err.text,
-                 reason_name(reason), text);
-    assert_int_equal(err.kind, ERR_DATA);
 }
 
 static void raw_refused(const struct raw_usage *raw, enum reason reason, const char *text)

@@ -8,21 +8,7 @@
 #include "usage/outcome.h"
 #include "usage_samples.h"
 
-static struct arena *a;
-
-static int start(void **state)
-{
-    (void)state;
-    a = arena_new(65536);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
+#include "arena_scene.h"
 
 enum { NOTHING = -1, DELETED = -2 };
 enum { RAW, DOCUMENT, RATED, WITH_USAGE };

@@ -7,21 +7,7 @@
 
 #include "usage_samples.h"
 
-static struct arena *a;
-
-static int start(void **state)
-{
-    (void)state;
-    a = arena_new(4096);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
+#include "arena_scene.h"
 
 static void only_the_transitions_of_the_contract_exist(void **state)
 {
