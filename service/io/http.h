@@ -4,10 +4,11 @@
  * checks, and answers what needs no database. What it leaves goes through a bounded queue to
  * work(), on one of K threads that each have a context of their own (a database connection). A full
  * queue answers 503 by itself. Every request has a deadline; work() past it goes on, but its answer
- * is thrown away. Behind libmicrohttpd's parser stands a guard against what would let a proxy and
- * us see two different requests. What the parser itself refuses (a broken line, headers of more
- * than 64 KiB: 431, a target of more: 414) it answers in its own words; all other refusals are
- * worded by refuse().
+ * is thrown away. A request with a body is shown to now() before that is read: what is answered
+ * then ends the connection. Behind libmicrohttpd's parser stands a guard against what would let a
+ * proxy and us see two different requests. What the parser itself refuses (a broken line, headers
+ * of more than 64 KiB: 431, a target of more: 414) it answers in its own words; all other refusals
+ * are worded by refuse().
  */
 #pragma once
 
@@ -31,6 +32,7 @@ struct http_request {
     struct text method; /* as sent */
     struct text path;   /* as sent, with its escapes; only characters that a URI may hold */
     struct text query;  /* behind the '?', as sent; absent without one */
+    struct text body;   /* whole, for work(); absent without one */
     const struct http_field *fields;
     int field_count;
     struct arena *arena;
@@ -55,6 +57,8 @@ struct http_response {
 void http_add(struct http_response *response, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+void http_response_fini(struct http_response *response);
+
 struct http_options {
     const char *name;    /* of its threads, in log lines */
     const char *setting; /* names `listen` in errors */
@@ -65,6 +69,10 @@ struct http_options {
     int idle_ms;       /* a connection on which nothing moves for so long is closed */
     int request_ms;    /* deadline of work(), from the moment that the request was complete */
     size_t target_max; /* bytes; a longer one is 414 */
+    size_t
+        body_max; /* bytes; a longer one is 413. 0: bodies are not read, and end the connection */
+    size_t bodies_max; /* bytes, of all bodies together; what does not fit is 503 */
+    int read_ms;       /* a request must be whole by then: 408; 0: any time */
     void *app;
     bool (*now)(void *app, struct http_request *request,
                 struct http_response *response); /* false: work() */

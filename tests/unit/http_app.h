@@ -60,6 +60,8 @@ static inline void app_work(void *arg, void *context, struct http_request *reque
     struct text test = http_header(request, "x-test");
     buf_printf(&response->body, "%.*s %.*s ?%.*s x=%.*s", TEXT_ARGS(request->method),
                TEXT_ARGS(request->path), TEXT_ARGS(request->query), TEXT_ARGS(test));
+    if (request->body.n > 0)
+        buf_printf(&response->body, " body=%.*s", TEXT_ARGS(request->body));
 }
 
 static inline void *app_context_new(void *arg, int worker)

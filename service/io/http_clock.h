@@ -1,0 +1,34 @@
+/* http_clock - a time for the whole of a request, however slowly its bytes drip.
+ *
+ * libmicrohttpd knows only how long nothing has moved. Here each connection is in one of three
+ * states: it waits for a request, reads one, or is past it; past the deadline of the first two its
+ * socket is shut, and one whose request line is there gets an answer first (408). A thread of its
+ * own looks on. What libmicrohttpd's threads call never waits.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct http_clock;
+struct http_clock_place; /* a connection's */
+
+struct http_clock_options {
+    const char *name; /* of the thread, in log lines */
+    int request_ms;   /* from the end of the one before, or the connection's begin */
+    void *app;
+    void (*late)(void *app, struct buf *answer); /* writes a whole response, head and body */
+};
+
+struct http_clock *http_clock_new(const struct http_clock_options *options, struct err *err);
+void http_clock_free(struct http_clock *clock); /* when no connection is left */
+
+struct http_clock_place *http_clock_enter(struct http_clock *clock, int socket);
+void http_clock_leave(struct http_clock *clock, struct http_clock_place *place);
+
+void http_clock_reads(struct http_clock *clock, struct http_clock_place *place);
+/* The request is whole. False: too late, the connection was given up, and nothing may be sent. */
+bool http_clock_has_read(struct http_clock *clock, struct http_clock_place *place) MUST_CHECK;
+void http_clock_answered(struct http_clock *clock, struct http_clock_place *place);

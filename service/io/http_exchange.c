@@ -1,0 +1,178 @@
+#include "io/http_exchange.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+enum { HTTP_ARENA_BLOCK = 4096 };
+
+struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+    if (!x)
+        abort();
+    http_job_init(&x->job);
+    x->http = http;
+    x->connection = connection;
+    x->request.arena = arena_new(HTTP_ARENA_BLOCK);
+    x->request.route = "other";
+    return x;
+}
+
+void http_response_fini(struct http_response *r)
+{
+    buf_fini(&r->body);
+    buf_fini(&r->fields);
+}
+
+void exchange_free(struct exchange *x)
+{
+    http_response_fini(&x->response);
+    atomic_fetch_sub(&x->http->bodies, x->body.len);
+    buf_fini(&x->body);
+    arena_free(x->request.arena);
+    free(x);
+}
+
+/* --- what is read --- */
+
+static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char *name,
+                                  size_t name_size, const char *value, size_t value_size)
+{
+    (void)kind;
+    struct http_request *r = cls;
+    struct http_field *f = (struct http_field *)r->fields + r->field_count++;
+    f->name = (struct text){arena_copy(r->arena, name, name_size), name_size};
+    f->value = (struct text){arena_copy(r->arena, value ? value : "", value_size), value_size};
+    return MHD_YES;
+}
+
+void exchange_take_head(struct exchange *x, const char *method)
+{
+    struct http_request *r = &x->request;
+    size_t n = strlen(method);
+    r->method = (struct text){arena_copy(r->arena, method, n), n};
+    int count = MHD_get_connection_values(x->connection, MHD_HEADER_KIND, NULL, NULL);
+    if (count <= 0)
+        return;
+    r->fields = arena_zero(r->arena, (size_t)count * sizeof *r->fields);
+    MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, take_field, r);
+}
+
+/* A whole number of a header that MHD has read as one already. */
+bool exchange_says_too_long(const struct exchange *x)
+{
+    struct text length = http_header(&x->request, "Content-Length");
+    unsigned long long n = length.p ? strtoull(length.p, NULL, 10) : 0;
+    return n > 2 * x->http->options.body_max;
+}
+
+bool exchange_read_body(struct exchange *x, const char *bytes, size_t n)
+{
+    struct http *http = x->http;
+    size_t max = http->options.body_max;
+    if (x->discarded > 0 || x->no_room || n > max - x->body.len) {
+        x->discarded += x->no_room ? 0 : n;
+        return x->discarded <= max;
+    }
+    if (atomic_fetch_add(&http->bodies, n) + n > http->options.bodies_max) {
+        atomic_fetch_sub(&http->bodies, n);
+        x->no_room = true;
+        return true;
+    }
+    buf_add(&x->body, bytes, n);
+    return true;
+}
+
+/* --- what is sent --- */
+
+struct text http_header(const struct http_request *request, const char *name)
+{
+    size_t n = strlen(name);
+    for (int i = 0; i < request->field_count; i++) {
+        const struct http_field *f = &request->fields[i];
+        if (f->name.n == n && strncasecmp(f->name.p, name, n) == 0)
+            return f->value;
+    }
+    return (struct text){0};
+}
+
+bool http_unwanted(const struct http_request *request)
+{
+    const struct exchange *x =
+        (const struct exchange *)((const char *)request - offsetof(struct exchange, request));
+    return http_job_is_claimed(&x->job);
+}
+
+void http_add(struct http_response *response, const char *name, const char *format, ...)
+{
+    char value[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    buf_add(&response->fields, name, strlen(name) + 1);
+    buf_add(&response->fields, value, strlen(value) + 1);
+}
+
+void exchange_refuse(struct exchange *x, int status, const char *message, bool close)
+{
+    http_response_fini(&x->response);
+    x->response = (struct http_response){.status = status, .close = close};
+    x->http->options.refuse(x->http->options.app, status, message, &x->response);
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        http_add(&x->response, "Retry-After", "1");
+}
+
+void exchange_refuse_long(struct exchange *x, bool close)
+{
+    char message[100];
+    snprintf(message, sizeof message, "The body is longer than %zu bytes",
+             x->http->options.body_max);
+    exchange_refuse(x, MHD_HTTP_CONTENT_TOO_LARGE, message, close);
+}
+
+static double seconds_since(const struct timespec *began)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - began->tv_sec) + (double)(now.tv_nsec - began->tv_nsec) / 1e9;
+}
+
+static struct MHD_Response *make_response(struct http_response *r)
+{
+    struct MHD_Response *made;
+    if (r->body.len == 0) {
+        made = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    } else {
+        made = MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_FREE);
+        if (made)
+            r->body = (struct buf){0};
+    }
+    if (!made)
+        return NULL;
+    if (r->content_type)
+        MHD_add_response_header(made, "Content-Type", r->content_type);
+    for (const char *p = r->fields.data, *end = p + r->fields.len; p < end;) {
+        const char *value = p + strlen(p) + 1;
+        MHD_add_response_header(made, p, value);
+        p = value + strlen(value) + 1;
+    }
+    if (r->close)
+        MHD_add_response_header(made, "Connection", "close");
+    return made;
+}
+
+enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connection)
+{
+    const struct http_options *o = &x->http->options;
+    if (o->observe)
+        o->observe(o->app, &x->request, x->response.status, seconds_since(&x->began));
+    struct MHD_Response *made = make_response(&x->response);
+    if (!made)
+        return MHD_NO;
+    enum MHD_Result queued = MHD_queue_response(connection, (unsigned)x->response.status, made);
+    MHD_destroy_response(made);
+    return queued;
+}

@@ -1,0 +1,58 @@
+/* http_exchange - one request on its way: what is read of it, and what is sent. Private to http*.c.
+ */
+#pragma once
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "io/http.h"
+#include "io/http_clock.h"
+#include "io/http_pool.h"
+
+struct http {
+    struct http_options options;
+    struct MHD_Daemon *daemon;
+    struct http_pool *pool;   /* NULL: now() answers everything */
+    struct http_clock *clock; /* NULL: a request may take any time */
+    atomic_size_t bodies;     /* bytes of all that is read */
+    pthread_mutex_t lock;     /* guards the two below */
+    pthread_cond_t drained;
+    int unanswered; /* requests that were seen and whose answers are not sent */
+    bool stopping;
+};
+
+/* One request on its way. The connection holds a reference, and so do the queue and whoever works
+ * on it. */
+struct exchange {
+    struct http_job job;
+    struct http *http;
+    struct MHD_Connection
+        *connection; /* only touched by its own thread, or while suspended by who has claimed */
+    struct http_request request;
+    struct http_response response;
+    struct timespec began;
+    const char *fault; /* what the guard found */
+    struct http_clock_place *place;
+    struct buf body;
+    size_t discarded; /* bytes of a body that is too long */
+    bool seen, asked, taken, too_long, no_room;
+    bool answered; /* by who has claimed the job */
+};
+
+struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection);
+void exchange_free(struct exchange *x);
+
+/* Method and headers: copied, since the connection may be gone before work() is done with them. */
+void exchange_take_head(struct exchange *x, const char *method);
+
+/* By Content-Length: much too long, so that it need not come before the answer. A little more than
+ * may be is read and thrown away, since a client that is still sending may not see the answer. */
+bool exchange_says_too_long(const struct exchange *x);
+
+/* A piece of the body. False: far too much; the connection is to be closed without an answer. */
+bool exchange_read_body(struct exchange *x, const char *bytes, size_t n) MUST_CHECK;
+
+void exchange_refuse(struct exchange *x, int status, const char *message, bool close);
+void exchange_refuse_long(struct exchange *x, bool close);
+enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connection);
