@@ -25,6 +25,7 @@ struct store *store_new(const struct store_settings *settings)
     s->settings = *settings;
     s->db = settings->db;
     s->recent = recent_new();
+    store_parked_init(s);
     s->update_rated = embed_text(embed_sql, "update_rated.sql");
     s->park = embed_text(embed_sql, "park.sql");
     s->lock_parked = embed_text(embed_sql, "lock_parked.sql");
@@ -52,6 +53,7 @@ void store_free(struct store *s)
     buf_fini(&s->scratch);
     buf_fini(&s->row);
     recent_free(s->recent);
+    store_parked_fini(s);
     arena_free(s->trial);
     free(s);
 }
@@ -82,8 +84,7 @@ static bool ensure_partition(struct store *s, int64_t ms, struct err *err)
     return true;
 }
 
-/* Before the batch's transaction, each in its own. */
-static bool ensure_partitions(struct store *s, const struct changes *c, struct err *err)
+bool store_ensure_partitions(struct store *s, const struct changes *c, struct err *err)
 {
     for (size_t i = 0; i < c->group_count; i++) {
         int64_t ms = id_milliseconds(&c->groups[i].id);
@@ -150,7 +151,7 @@ static bool any_surprise(const struct changes *c)
 static bool begin(struct store *s, struct changes *c, const struct store_part *parts,
                   struct err *err)
 {
-    struct db_rows probed = {0};
+    struct db_rows probed = {0}, newer = {0};
     for (size_t i = 0; i < c->group_count; i++) {
         struct group *g = &c->groups[i];
         g->there = NULL;
@@ -159,11 +160,16 @@ static bool begin(struct store *s, struct changes *c, const struct store_part *p
     }
     bool probe = store_ids(s, c, s->probe_all ? store_creates : store_remembers) > 0;
     claim_params(s, c, parts);
-    struct db_call calls[] = {{.sql = "BEGIN"},
-                              {.sql = claim_sql, .params = &s->claims},
-                              {.sql = "SAVEPOINT fresh"},
-                              {.sql = store_probe_sql, .params = &s->ids, .rows = &probed}};
-    if (!db_pipe(s->db, calls, probe ? 4 : 3, NULL, err))
+    struct db_call calls[5] = {{.sql = "BEGIN"}, {.sql = claim_sql, .params = &s->claims}};
+    size_t n = 2;
+    n += store_parked_call(s, &newer, &calls[n]);
+    calls[n++] = (struct db_call){.sql = "SAVEPOINT fresh"};
+    if (probe)
+        calls[n++] = (struct db_call){.sql = store_probe_sql, .params = &s->ids, .rows = &probed};
+    bool ok = db_pipe(s->db, calls, n, NULL, err);
+    if (newer.count > 0)
+        store_parked_note(s, &newer);
+    if (!ok)
         return false;
     if (probe)
         store_note_probed(c, &probed);
@@ -272,7 +278,8 @@ bool store_enter(struct store *s, struct changes *c, const struct store_part *pa
 static bool transaction(struct store *s, struct changes *c, const struct store_part *parts,
                         struct err *err)
 {
-    if (!ensure_partitions(s, c, err) || !store_enter(s, c, parts, err))
+    if (!store_ensure_partitions(s, c, err) || !store_parked_fill(s, err) ||
+        !store_enter(s, c, parts, err))
         return false;
     changes_decide(c);
     changes_messages(c);

@@ -1,6 +1,7 @@
 /* store_parts - what the files of store share. Private to store*.c. */
 #pragma once
 
+#include "usage/parked_filter.h"
 #include "usage/recent.h"
 #include "usage/store.h"
 
@@ -13,10 +14,23 @@ struct store_range {
     int64_t low, high; /* ms */
 };
 
+/* Which usages may have parked ratings (store_parked.c). */
+struct known_parked {
+    struct parked_filter *filter;
+    bool complete; /* all that was parked before `since` is in it; else each usage is asked for */
+    int64_t since; /* what transactions from this one on parked is not read yet; 0: begin anew */
+    int rest;      /* batches to pass before that */
+    unsigned char last[16]; /* how far the fill has come */
+    int capacity, fill_ids, new_max, rest_batches;
+    struct db_params params;
+    const char *begin, *fill, *newer;
+};
+
 struct store {
     struct store_settings settings;
     struct db *db;
     struct recent *recent;
+    struct known_parked known;
     bool probe_all; /* the last batch had a duplicate that nobody remembered */
     int batches;    /* since the outbox was vacuumed */
     struct store_range ranges[STORE_RANGES_MAX]; /* partitions that are known to be there */
@@ -34,6 +48,9 @@ struct store {
 };
 
 /* --- store.c: the parts of the transaction --- */
+
+/* Those of usage_row that the new usages need: before the transaction, each in its own. */
+bool store_ensure_partitions(struct store *s, const struct changes *c, struct err *err) MUST_CHECK;
 
 /* Up to where all is known that the outcomes depend on. */
 bool store_enter(struct store *s, struct changes *c, const struct store_part *parts,
@@ -69,6 +86,22 @@ bool store_take_parked(struct store *s, struct changes *c, struct err *err) MUST
  */
 bool store_hang_parked(struct store *s, struct changes *c, const char *sql,
                        struct err *err) MUST_CHECK;
+
+/* --- store_parked.c: which usages may have parked ratings --- */
+
+void store_parked_init(struct store *s);
+void store_parked_fini(struct store *s);
+
+/* Before the batch's transaction: reads what was there before us, some of it before each batch. */
+bool store_parked_fill(struct store *s, struct err *err) MUST_CHECK;
+
+/* What was parked since, as a call that must stand behind the claim; 0: none is due. Its answer is
+ * to be noted, which frees it, whatever becomes of the transaction. */
+size_t store_parked_call(struct store *s, struct db_rows *rows, struct db_call *call);
+void store_parked_note(struct store *s, struct db_rows *rows);
+
+/* False: none waited for it when the answer was given. */
+bool store_parked_maybe(const struct store *s, const struct usage_id *id);
 
 /* --- store_write.c: parameters of what is written; counts of 0 mean that the statement is not
  * needed --- */

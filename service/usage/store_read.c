@@ -227,13 +227,31 @@ bool store_hang_parked(struct store *s, struct changes *c, const char *sql, stru
     return ok;
 }
 
+/* Whom to ask for: the ids, as the one parameter in s->ids; returns how many. */
+static size_t waited_for(struct store *s, const struct changes *c)
+{
+    const struct usage_id **ids = arena_alloc(c->a, (c->group_count + 1) * sizeof *ids);
+    size_t n = 0;
+    for (size_t i = 0; i < c->group_count; i++) {
+        const struct group *g = &c->groups[i];
+        if (may_have_parked(g) && store_parked_maybe(s, &g->id))
+            ids[n++] = &g->id;
+    }
+    db_params_reset(&s->ids);
+    db_array_begin(&s->ids, DB_UUID, n);
+    for (size_t i = 0; i < n; i++)
+        db_array_uuid(&s->ids, ids[i]->bytes);
+    db_array_end(&s->ids);
+    return n;
+}
+
 /* Locked first, in the common order; then taken, and only what the DELETE returns is ours. */
 bool store_take_parked(struct store *s, struct changes *c, struct err *err)
 {
     struct db_rows rows;
     for (size_t i = 0; i < c->group_count; i++)
         c->groups[i].parked = NULL;
-    if (store_ids(s, c, may_have_parked) == 0)
+    if (waited_for(s, c) == 0)
         return true;
     if (!db_query(s->db, s->lock_parked, &s->ids, &rows, err))
         return false;
