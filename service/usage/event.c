@@ -263,8 +263,9 @@ static void put_amount(struct buf *b, struct decimal d)
 
 static void put_money(struct buf *b, const struct money *m)
 {
-    writer_branch(b, m ? PRESENT : ABSENT);
-    if (m) {
+    bool known = m && m->value.kind == VALUE_DECIMAL; /* over HTTP one may come without */
+    writer_branch(b, known ? PRESENT : ABSENT);
+    if (known) {
         writer_text(b, m->unit);
         put_amount(b, m->value.decimal);
     }
@@ -383,10 +384,10 @@ size_t event_bytes_max(const struct event *e)
     const struct usage *u = e->usage;
     const struct specification_ref *s = &u->specification;
     const struct related_party *p = u->parties.items;
-    size_t n = ENVELOPE_BYTES + strlen(e->base_url) + e->source.n + e->record_id.n +
-               u->description.n + u->usage_type.n + s->id.n + s->name.n + s->href.n +
-               s->referred_type.n + u->type.n + u->base_type.n + u->schema_location.n +
-               u->extensions.n;
+    size_t n = ENVELOPE_BYTES + strlen(e->base_url) + (e->field_path ? strlen(e->field_path) : 0) +
+               e->source.n + e->record_id.n + u->description.n + u->usage_type.n + s->id.n +
+               s->name.n + s->href.n + s->referred_type.n + u->type.n + u->base_type.n +
+               u->schema_location.n + u->extensions.n;
     for (size_t i = 0; i < u->parties.count; i++)
         n +=
             ITEM_BYTES + p[i].id.n + p[i].role.n + p[i].name.n + p[i].href.n + p[i].referred_type.n;

@@ -202,7 +202,7 @@ bool mapping_rated(const struct mapping_settings *s, const struct rated_usage *r
     }
     take_names(&f, rated, w, &names);
     out->status = rated_status(&f, rated->status);
-    mapping_ratings(&f, &out->ratings);
+    mapping_ratings(&f, &out->ratings, true);
     if (f.reason != REASON_NONE)
         return false;
     /* A bill without ratings keeps those of its usage: judged when it meets it. */

@@ -15,6 +15,8 @@ static void print_path(const struct faults *f, const char *attribute, char *out,
 
 void faults_add(struct faults *f, enum reason r, const char *attribute, const char *format, ...)
 {
+    if (f->in_body && r == REASON_MISSING)
+        r = REASON_VALUE;
     if (f->reason != REASON_NONE && f->reason <= r)
         return;
     char path[200], what[sizeof f->err->text];

@@ -1,5 +1,5 @@
 /* mapping_parts - what the files of mapping share: how faults are gathered, and the steps. Private
- * to mapping*.c. */
+ * to mapping*.c and body*.c. */
 #pragma once
 
 #include "usage/mapping.h"
@@ -9,6 +9,7 @@
 struct faults {
     enum reason reason; /* the one that counts so far, REASON_NONE: all is well */
     struct err *err;    /* its text */
+    bool in_body;       /* what is missing is a wrong value (wire contract section 1.3) */
     /* Where we are, for the texts: "usage." "relatedParty" [1] ".id". */
     const char *inside, *list, *part;
     size_t index;
@@ -41,13 +42,27 @@ static inline void mapping_drop_empty(struct text *t)
         *t = (struct text){0};
 }
 
+/* Length and form of what the entity's parts hold, for a record and a body alike; empty optional
+ * texts become absent. The list and index, or the part, are set by the caller. */
+void mapping_specification(struct faults *f, struct specification_ref *s);
+void mapping_party(struct faults *f, struct related_party *p);
+
+/* Also fills in a missing valueType. */
+void mapping_characteristic(struct faults *f, struct arena *a, struct characteristic *c);
+
+/* The names of the natural key's two, and one of them as wire contract section 1.5 adds it. */
+#define MAPPING_SOURCE_NAME TEXT("sourceSystem")
+#define MAPPING_RECORD_ID_NAME TEXT("sourceRecordId")
+struct characteristic mapping_text_characteristic(struct text name, struct text value);
+
 /* All of `u` but id, status and ratings; *content is set if there is no fault. */
 void mapping_usage(struct faults *f, const struct mapping_settings *s, const struct raw_usage *raw,
                    struct mapping_window w, struct arena *a, struct usage *u, uint64_t *content);
 
-/* Checks the value; JSON that holds a scalar becomes that scalar. Returns the valueType of it, NULL
- * for null. */
+/* Checks the value; JSON that holds a scalar becomes that scalar, other JSON stands on one line.
+ * Returns the valueType of it, NULL for null. */
 const char *mapping_value(struct faults *f, struct arena *a, struct value *v);
 
-/* Checks the ratings and turns their numbers into DECIMAL, in place. */
-void mapping_ratings(struct faults *f, struct list *ratings);
+/* Checks the ratings and turns their numbers into DECIMAL, in place. `whole`: an amount needs its
+ * unit and its value. */
+void mapping_ratings(struct faults *f, struct list *ratings, bool whole);

@@ -63,14 +63,14 @@ static void take_number(struct faults *f, const char *attribute, struct value *v
     *v = (struct value){.kind = VALUE_DECIMAL, .decimal = d};
 }
 
-static void take_money(struct faults *f, const char *part, struct money *m)
+static void take_money(struct faults *f, const char *part, struct money *m, bool whole)
 {
     if (!m)
         return;
     f->part = part;
-    if (m->unit.n == 0)
+    if (whole && m->unit.n == 0)
         faults_needed(f, "unit", m->unit, 0);
-    if (m->value.kind == VALUE_ABSENT)
+    if (whole && m->value.kind == VALUE_ABSENT)
         faults_add(f, REASON_MISSING, "value", "is absent");
     take_number(f, "value", &m->value);
     f->part = NULL;
@@ -89,7 +89,7 @@ static void take_product(struct faults *f, struct product_ref *p)
     f->part = NULL;
 }
 
-static void take_rating(struct faults *f, struct rating *r)
+static void take_rating(struct faults *f, struct rating *r, bool whole)
 {
     if (r->rating_date != INSTANT_NONE && (r->rating_date < year_0 || r->rating_date >= year_10000))
         faults_add(f, REASON_VALUE, "ratingDate", "%lld ms is not in the years 0 to 9999",
@@ -97,18 +97,18 @@ static void take_rating(struct faults *f, struct rating *r)
     mapping_drop_empty(&r->rating_amount_type);
     mapping_drop_empty(&r->offer_tariff_type);
     mapping_drop_empty(&r->usage_rating_tag);
-    take_money(f, "taxExcludedRatingAmount", r->tax_excluded);
-    take_money(f, "taxIncludedRatingAmount", r->tax_included);
-    take_money(f, "bucketValueConvertedInAmount", r->bucket_value);
+    take_money(f, "taxExcludedRatingAmount", r->tax_excluded, whole);
+    take_money(f, "taxIncludedRatingAmount", r->tax_included, whole);
+    take_money(f, "bucketValueConvertedInAmount", r->bucket_value, whole);
     take_number(f, "taxRate", &r->tax_rate);
     take_product(f, r->product_ref);
 }
 
-void mapping_ratings(struct faults *f, struct list *ratings)
+void mapping_ratings(struct faults *f, struct list *ratings, bool whole)
 {
     struct rating *r = ratings->items;
     f->list = "ratedProductUsage";
     for (f->index = 0; f->index < ratings->count; f->index++)
-        take_rating(f, &r[f->index]);
+        take_rating(f, &r[f->index], whole);
     f->list = NULL;
 }

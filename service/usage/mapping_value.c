@@ -1,12 +1,18 @@
 #include <math.h>
 
+#include "base/json_line.h"
 #include "base/jsonr.h"
 #include "usage/mapping_parts.h"
 #include "usage/number.h"
 
+/* Where a value stands in the JSON of its usage: in the usage, its array and the characteristic.
+ * What is taken must be readable there. */
+enum { VALUE_DEPTH = 3 };
+
 static bool check_json(struct faults *f, struct text json, struct text *trimmed)
 {
     struct jsonr r = jsonr_start(json);
+    r.depth = VALUE_DEPTH;
     if (jsonr_skip(&r, trimmed) && jsonr_done(&r))
         return true;
     char quoted[TEXT_QUOTED];
@@ -14,27 +20,6 @@ static bool check_json(struct faults *f, struct text json, struct text *trimmed)
                "is no JSON, at byte %td %s: \"%s\"", r.p - r.start, r.fault,
                text_quote(json, quoted));
     return false;
-}
-
-/* Without the blanks between its tokens if one of them ends a line: a usage must fit one line of an
- * export. Inside strings JSON has no line ends. */
-static struct text one_line(struct text json, struct arena *a)
-{
-    if (!memchr(json.p, '\n', json.n) && !memchr(json.p, '\r', json.n))
-        return json;
-    char *out = arena_alloc(a, json.n), *o = out;
-    bool inside = false;
-    for (size_t i = 0; i < json.n; i++) {
-        char c = json.p[i];
-        if (!inside && (c == ' ' || c == '\n' || c == '\r' || c == '\t'))
-            continue;
-        *o++ = c;
-        if (inside && c == '\\')
-            *o++ = json.p[++i];
-        else if (c == '"')
-            inside = !inside;
-    }
-    return (struct text){out, (size_t)(o - out)};
 }
 
 static const char *take_json(struct faults *f, struct arena *a, struct value *v)
@@ -54,10 +39,10 @@ static const char *take_json(struct faults *f, struct arena *a, struct value *v)
         v->kind = VALUE_NULL;
         return NULL;
     case JSONR_OBJECT:
-        v->text = one_line(json, a);
+        v->text = json_one_line(json, a);
         return "object";
     case JSONR_ARRAY:
-        v->text = one_line(json, a);
+        v->text = json_one_line(json, a);
         return "array";
     default:
         v->kind = VALUE_TRUTH;
@@ -80,6 +65,8 @@ const char *mapping_value(struct faults *f, struct arena *a, struct value *v)
         if (!isfinite(v->real))
             faults_add(f, REASON_VALUE, "value", "%f is not finite", v->real);
         return "number";
+    case VALUE_NULL: /* only of a body */
+        return NULL;
     case VALUE_JSON:
         return take_json(f, a, v);
     case VALUE_WIDE:

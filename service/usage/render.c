@@ -33,6 +33,13 @@ static void write_value(struct jsonw *w, const struct value *v)
     }
 }
 
+/* Last in each object, so that the way back finds it in one piece. */
+static void write_more(struct jsonw *w, struct text more)
+{
+    if (more.n > 0)
+        jsonw_raw(w, more);
+}
+
 static void write_specification(struct jsonw *w, const struct specification_ref *s)
 {
     jsonw_key(w, "usageSpecification");
@@ -41,6 +48,7 @@ static void write_specification(struct jsonw *w, const struct specification_ref 
     jsonw_optional(w, "href", s->href);
     jsonw_optional(w, "name", s->name);
     jsonw_optional(w, "@referredType", s->referred_type);
+    write_more(w, s->more);
     jsonw_end(w);
 }
 
@@ -63,6 +71,7 @@ static void write_characteristics(struct jsonw *w, const struct list *list)
             jsonw_key(w, "characteristicRelationship");
             jsonw_raw(w, c[i].relationships);
         }
+        write_more(w, c[i].more);
         jsonw_end(w);
     }
     jsonw_end(w);
@@ -82,6 +91,7 @@ static void write_parties(struct jsonw *w, const struct list *list)
         jsonw_optional(w, "role", p[i].role);
         jsonw_optional(w, "name", p[i].name);
         jsonw_optional(w, "@referredType", p[i].referred_type);
+        write_more(w, p[i].more);
         jsonw_end(w);
     }
     jsonw_end(w);
@@ -103,7 +113,6 @@ static struct text members_of(struct text object)
 void render_document(struct buf *b, const struct usage *u)
 {
     struct jsonw w = jsonw_start(b);
-    struct text more = members_of(u->extensions);
     jsonw_object(&w);
     jsonw_key(&w, "usageDate");
     jsonw_instant(&w, u->usage_date);
@@ -114,8 +123,7 @@ void render_document(struct buf *b, const struct usage *u)
     jsonw_optional(&w, "@type", u->type);
     jsonw_optional(&w, "@baseType", u->base_type);
     jsonw_optional(&w, "@schemaLocation", u->schema_location);
-    if (more.n > 0)
-        jsonw_raw(&w, more); /* last, so that render_read() finds them by being behind the rest */
+    write_more(&w, members_of(u->extensions));
     jsonw_end(&w);
 }
 
@@ -126,8 +134,11 @@ static void write_money(struct jsonw *w, const char *name, const struct money *m
     jsonw_key(w, name);
     jsonw_object(w);
     jsonw_optional(w, "unit", m->unit);
-    jsonw_key(w, "value");
-    write_value(w, &m->value);
+    if (m->value.kind != VALUE_ABSENT) {
+        jsonw_key(w, "value");
+        write_value(w, &m->value);
+    }
+    write_more(w, m->more);
     jsonw_end(w);
 }
 
@@ -149,6 +160,7 @@ static void write_product(struct jsonw *w, const struct product_ref *p)
     jsonw_optional(w, "href", p->href);
     jsonw_optional(w, "name", p->name);
     jsonw_optional(w, "@referredType", p->referred_type);
+    write_more(w, p->more);
     jsonw_end(w);
 }
 
@@ -172,6 +184,7 @@ static void write_rating(struct jsonw *w, const struct rating *r)
     write_truth(w, "isTaxExempt", r->is_tax_exempt);
     write_truth(w, "isBilled", r->is_billed);
     write_product(w, r->product_ref);
+    write_more(w, r->more);
     jsonw_end(w);
 }
 
@@ -218,8 +231,10 @@ static void write_row_ratings(struct jsonw *w, const struct render_row *row)
     jsonw_raw(w, row->ratings);
 }
 
-static bool chosen(const struct render_fields *f, struct text name)
+bool render_chosen(const struct render_fields *f, struct text name)
 {
+    if (!f || f->all)
+        return true;
     const char *p = f->names.p, *end = p + f->names.n;
     while (p < end) {
         const char *comma = memchr(p, ',', (size_t)(end - p));
@@ -240,7 +255,7 @@ static void write_chosen_members(struct jsonw *w, const struct render_row *row,
     struct text key, value;
     if (jsonr_enter(&r, JSONR_OBJECT)) {
         while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, &value)) {
-            if (chosen(f, key)) {
+            if (render_chosen(f, key)) {
                 jsonw_member(w, key);
                 jsonw_raw(w, value);
             }
@@ -257,11 +272,11 @@ void render_usage(struct buf *b, const struct render_row *row, const char *base_
     struct text members = members_of(row->document);
     jsonw_object(&w);
     write_names(&w, row, base_url);
-    if (all || chosen(fields, TEXT("description")))
+    if (render_chosen(fields, TEXT("description")))
         jsonw_optional(&w, "description", row->description);
-    if (all || chosen(fields, TEXT("status")))
+    if (render_chosen(fields, TEXT("status")))
         jsonw_optional(&w, "status", row->status);
-    if (has_ratings(row) && (all || chosen(fields, TEXT("ratedProductUsage"))))
+    if (has_ratings(row) && (render_chosen(fields, TEXT("ratedProductUsage"))))
         write_row_ratings(&w, row);
     if (all && members.n > 0)
         jsonw_raw(&w, members);

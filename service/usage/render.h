@@ -4,7 +4,8 @@
  * The stored *document* is a JSON object with all that a rating never changes: usageDate,
  * usageType, usageSpecification, usageCharacteristic, relatedParty, @type, @baseType,
  * @schemaLocation and extensions; id, href, status, description and ratedProductUsage are columns.
- * Digits of numbers are kept as they are.
+ * Digits of numbers are kept as they are. What TMF635 does not know stands at the end of its object
+ * at every level, and comes back from there (`more` and `extensions` of usage.h).
  */
 #pragma once
 
@@ -28,6 +29,9 @@ struct render_fields {
     bool all;
     struct text names; /* when not all; id and href are always written */
 };
+
+/* Whether an attribute is to be shown; NULL: all are. */
+bool render_chosen(const struct render_fields *fields, struct text name);
 
 /* The whole resource, or the chosen attributes. `base_url` ends before "/usage/..."; streams from
  * the row, builds no tree. */

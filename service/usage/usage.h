@@ -3,6 +3,10 @@
  * Plain data. Texts and lists are borrowed from a message, a document or an arena; nothing that
  * outlives them may keep them. An absent text has p = NULL, an absent time is INSTANT_NONE, an
  * absent truth is -1, an absent part is NULL.
+ *
+ * `more` of a part: the members that TMF635 does not know or we have no field for, as JSON without
+ * the braces (`"@type":"X","n":[1,2]`), kept and returned as they came (tmf635-contract section 1).
+ * Only HTTP and imports bring any; those of a usage are its `extensions`.
  */
 #pragma once
 
@@ -45,25 +49,30 @@ struct usage_id {
 
 struct money {
     struct text unit;
-    struct value value; /* DECIMAL once mapped */
+    struct value value; /* DECIMAL once mapped; over HTTP it may be ABSENT, as the unit may */
+    struct text more;
 };
 
 struct specification_ref {
     struct text id, name, href, referred_type;
+    struct text more;
 };
 
 struct related_party {
     struct text id, role, name, href, referred_type;
+    struct text more;
 };
 
 struct characteristic {
     struct text name, value_type, id;
     struct value value;
     struct text relationships; /* JSON array characteristicRelationship, or absent (HTTP only) */
+    struct text more;
 };
 
 struct product_ref {
     struct text id, name, href, referred_type;
+    struct text more;
 };
 
 struct rating {
@@ -74,6 +83,7 @@ struct rating {
     int8_t is_tax_exempt, is_billed;
     struct text offer_tariff_type, usage_rating_tag;
     struct product_ref *product_ref;
+    struct text more;
 };
 
 struct usage {
@@ -97,7 +107,9 @@ const struct related_party *usage_subscriber(const struct usage *u);
 /* The newest ratingDate, INSTANT_NONE if no rating has one. */
 int64_t usage_newest_rating(const struct list *ratings);
 
-/* Same ratings by value, in the same order: 0.6 is 0.60. */
+/* Same ratings by value, in the same order: 0.6 is 0.60. `more` is not looked at: a record cannot
+ * say it, so one that brings a usage's own rating again is a repeat, whatever HTTP put beside it.
+ */
 bool usage_ratings_equal(const struct list *a, const struct list *b);
 
 /* What status demands of the ratings (tmf635-contract section 4). ERR_DATA, code REASON_INCOMPLETE:

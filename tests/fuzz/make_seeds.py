@@ -174,6 +174,48 @@ def documents() -> None:
         write("json", name, text.encode())
 
 
+def merges() -> None:
+    pairs = {  # most of them from RFC 7396's appendix
+        "change": ('{"a":"b"}', '{"a":"c"}'), "remove": ('{"a":"b","b":"c"}', '{"a":null}'),
+        "inside": ('{"a":{"b":"c"}}', '{"a":{"b":"d","c":null}}'), "array": ('{"a":[{"b":"c"}]}', '{"a":[1]}'),
+        "scalar": ('{"a":"foo"}', '"bar"'), "null-stays": ('{"e":null}', '{"a":1}'),
+        "from-array": ("[1,2]", '{"a":"b","c":null}'), "deep-null": ("{}", '{"a":{"bb":{"ccc":null}}}'),
+        "nothing": ("", '{"a":{"b":null,"c":0.60}}'),
+        "twice": (r'{"a":1,"\u0061":{"b":2}}', r'{"a":{"c":3},"\u0061":{"d":null,"d":4}}'),
+        "blanks": (' { "a\\"" :\n [ 1e2 , {"x" : null} ] } ', '{ "b" :-0.0 , "a\\"": { } }\r\n'),
+        "usage": ('{"usageDate":"2026-11-23T08:15:30.250Z","usageSpecification":{"id":"voice-cdr-1","name":"V"},'
+                  '"relatedParty":[{"id":"c"}]}',
+                  '{"status":"rated","usageSpecification":{"name":null,"href":"x"},"relatedParty":[]}'),
+        "deepest": ('{"a":' * 64 + "1" + "}" * 64, '{"a":' * 64 + "null" + "}" * 64)}
+    for name, (target, patch) in pairs.items():
+        write("merge", name, target.encode() + b"\0" + patch.encode())
+
+
+def bodies() -> None:
+    """What the description gives as examples, and the longest body; the first byte says what it is a body of."""
+    operations = json.loads((ROOT / "schemas" / "openapi.json").read_text())["paths"]
+    for kind, path, method in ((0, "/usage", "post"), (1, "/usage/{id}", "patch"), (2, "/usageSpecification", "post"),
+                               (3, "/usageSpecification/{id}", "patch")):
+        examples = operations[path][method]["requestBody"]["content"]["application/json"]["examples"]
+        for name, example in examples.items():
+            write("body", f"{kind}-{name}", bytes([kind]) + compact(example["value"]))
+    period = {"startDateTime": "2026-01-01T00:00:00+08:00", "endDateTime": "9999-12-31t23:59:59z"}
+    write("body", "2-every", bytes([2]) + compact({
+        "name": "计费", "lastUpdate": "2026-01-01T00:00:00Z", "validFor": period, "attachment": [
+            {"content": "aGk=", "url": "http://[::1]:8/%41?b#c", "size": {"amount": 1.5, "units": "MB"}}],
+        "constraint": [{"id": "1", "version": "2"}], "relatedParty": [{"id": "p", "@referredType": "Individual"}],
+        "entitySpecRelationship": [{"relationshipType": "r", "associationSpec": {"id": "1"}, "validFor": period}],
+        "targetEntitySchema": {"@type": "T", "@schemaLocation": "s"}, "extension": {"a": None, "b": [{}, []]},
+        "specCharacteristic": [{"isUnique": True, "charSpecRelationship": [{"parentSpecificationHref": "urn:x"}],
+                                "characteristicValueSpecification": [{"value": {"x": None}, "valueTo": 7}]}]}))
+    for name, text in {
+            "1-nulls": '{"description":null,"usageSpecification":{"name":null},"x":null,"status":null}',
+            "0-twice": r'{"usageSpecification":{"id":"x","y":[{"a":1,"\u0061":2}]}}',
+            "0-digits": '{"usageSpecification":{"id":"x"},"ratedProductUsage":[{"taxRate":1.0e-9},{"taxRate":1e29}]}',
+            }.items():
+        write("body", name, bytes([int(name[0])]) + text.encode())
+
+
 if __name__ == "__main__":
-    for make in (records, schemas, answers, settings, numbers, documents):
+    for make in (records, schemas, answers, settings, numbers, documents, merges, bodies):
         make()

@@ -16,7 +16,8 @@
 
 typedef int target_function(const uint8_t *data, size_t size);
 
-target_function fuzz_record, fuzz_schema, fuzz_registry, fuzz_settings, fuzz_number, fuzz_json;
+target_function fuzz_record, fuzz_schema, fuzz_registry, fuzz_settings, fuzz_number, fuzz_json,
+    fuzz_merge, fuzz_body;
 
 static void read_file(const char *path, struct buf *b)
 {
@@ -76,6 +77,8 @@ CASES(registry)
 CASES(settings)
 CASES(number)
 CASES(json)
+CASES(body)
+CASES(merge)
 
 int main(void)
 {
@@ -86,6 +89,8 @@ int main(void)
         cmocka_unit_test(every_case_of_settings_is_survived),
         cmocka_unit_test(every_case_of_number_is_survived),
         cmocka_unit_test(every_case_of_json_is_survived),
+        cmocka_unit_test(every_case_of_body_is_survived),
+        cmocka_unit_test(every_case_of_merge_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

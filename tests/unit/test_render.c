@@ -10,22 +10,9 @@
 #include "usage/render.h"
 #include "usage_samples.h"
 
-static struct arena *a;
+#include "arena_scene.h"
+
 static struct err err;
-
-static int start(void **state)
-{
-    (void)state;
-    a = arena_new(65536);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
 
 static struct usage *sample_usage(void)
 {

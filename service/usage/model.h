@@ -1,0 +1,39 @@
+/* model - is a request body what schemas/openapi.json says of it?
+ *
+ * The request schemas of the embedded description are compiled once into tables, immutable
+ * afterwards; any thread. A body is walked token by token, without a tree, and nothing of it is
+ * changed: digits stay as they came. What a schema cannot say is checked too: no key stands twice
+ * in an object, however deep; strings are UTF-8 without NUL and lone surrogates; nesting ends at
+ * JSONR_DEPTH_MAX. Attributes that the model does not know may be anything, null too.
+ *
+ * Left to others, since it needs more than the body: the window of usageDate, what a status demands
+ * of ratings (usage_complete_ratings(); `anyOf` in the description), and whether a patch leaves a
+ * valid resource behind: the merged one is checked again, a specification as *_CREATE.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+
+enum model_type {
+    MODEL_USAGE_CREATE,
+    MODEL_USAGE_UPDATE, /* a merge patch (RFC 7396): null removes, where that may be removed */
+    MODEL_SPECIFICATION_CREATE,
+    MODEL_SPECIFICATION_UPDATE,
+    /* The whole of a usage after a patch, without id and href: as USAGE_CREATE, but what a record
+     * from Kafka may bring and nobody has changed passes: a href of any form, keys that stand twice
+     * inside a value. What the patch brings was checked by itself. */
+    MODEL_USAGE_MERGED,
+    MODEL_TYPES
+};
+
+/* Compiles; does nothing the second time. model_check() calls it, so this is for a start that wants
+ * no surprise later. */
+void model_start(void);
+
+/* False: ERR_DATA, code 400; the text names the attribute (`relatedParty[2].@referredType`), the
+ * value, cut and escaped as by text_quote(), and what is expected. `a` holds what is needed on the
+ * way. Rules: tmf635-contract sections 1, 3 and 6. */
+bool model_check(enum model_type type, struct text json, struct arena *a,
+                 struct err *err) MUST_CHECK;
