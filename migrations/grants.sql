@@ -6,6 +6,8 @@ GRANT SELECT, INSERT, UPDATE ON usaged.usage_row, usaged.source_offset, usaged.s
     TO {{role}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON usaged.parked_rating TO {{role}};
 GRANT SELECT, INSERT, UPDATE ON usaged.offset_mend TO {{role}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON usaged.usage_specification TO {{role}};
+GRANT SELECT, INSERT, DELETE, UPDATE ON usaged.idempotency TO {{role}};
 GRANT SELECT, UPDATE ON usaged.parked_sweep TO {{role}};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA usaged TO {{role}};
 

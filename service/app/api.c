@@ -1,134 +1,253 @@
 #include "app/api.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/api_error.h"
-#include "app/api_link.h"
+#include "app/api_read.h"
+#include "app/api_write.h"
 #include "app/metrics.h"
+#include "app/tokens.h"
+#include "base/embed.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "io/http.h"
 #include "io/http_listen.h"
-#include "usage/id.h"
-#include "usage/read.h"
 
 #define API_BASE "/tmf-api/usageManagement/v4"
 
 enum {
     API_LOOPS = 2,
-    API_WORKERS = 4, /* connections to PostgreSQL */
+    API_WORKERS = 4, /* each with two connections to PostgreSQL: one reads, one writes */
     API_CONNECTIONS = 1000,
     API_QUEUE = 512, /* more than one user's 500 connections */
     API_IDLE_MS = 30000,
-    API_TARGET = 8192,   /* bytes */
-    API_SPARE_MS = 3000, /* of a request beyond its statements: connecting, rendering */
-    API_AGAIN_MS = 1000  /* a read that failed sooner is tried once more on a new connection */
+    API_TARGET = 8192,             /* bytes */
+    API_BODIES = 64 * 1024 * 1024, /* bytes of all bodies that are being read */
+    API_SPARE_MS = 3000,           /* of a request beyond its statements: connecting, rendering */
+    API_AGAIN_MS = 1000, /* a read that failed sooner is tried once more on a new connection */
+    API_METHODS = 64
 };
-
-static const char allowed[] = "GET, HEAD, OPTIONS";
 
 struct api {
     const struct settings *settings;
     struct http *http;
     char application_name[320];
-    struct query_limits limits;
-    atomic_bool away; /* said so in the log */
+    struct api_reader reader;
+    struct api_writer writer;
+    struct tokens *tokens; /* NULL: nobody is asked for one */
+    atomic_bool away;      /* said so in the log */
+};
+
+/* Of one thread that answers from the database. */
+struct context {
+    struct db *reading;
+    struct api_write_store writing;
+};
+
+/* --- operations ------------------------------------------------------------------------------ */
+
+struct operation {
+    const char *route; /* below API_BASE; "{id}" at its end stands for one name */
+    const char *method;
+    enum tokens_right right;
+    /* On HTTP's thread. True: answered. */
+    bool (*take)(struct api *api, struct text id, struct http_request *request,
+                 struct http_response *response);
+    /* On a thread of the database. False: that failed. */
+    bool (*answer)(struct api *api, struct context *context, const char *who,
+                   struct http_request *request, struct http_response *response, struct err *err);
+    bool writes;
 };
 
 /* What now() leaves for work(). */
-struct task {
-    bool one; /* GET /usage/{id}; else GET /usage */
-    struct usage_id id;
-    struct render_fields fields; /* of one */
-    struct query query;          /* of the list */
+struct call {
+    const struct operation *operation;
+    void *state; /* take()'s */
+    char who[TOKENS_NAME];
 };
 
-/* --- on the threads of HTTP: routes, checks
- * ------------------------------------------------------------- */
-
-static void not_found(struct http_response *response, const char *what, struct text name)
+static bool list_usages(struct api *api, struct text id, struct http_request *request,
+                        struct http_response *response)
 {
-    char quoted[TEXT_QUOTED], message[TEXT_QUOTED + 64];
-    snprintf(message, sizeof message, "%s %s", what, text_quote(name, quoted));
-    api_error(response, 404, message);
+    (void)id;
+    return api_read_list(&api->reader, request, response);
 }
 
-static bool starts_with(struct text t, const char *prefix)
+static bool one_usage(struct api *api, struct text id, struct http_request *request,
+                      struct http_response *response)
 {
-    size_t n = strlen(prefix);
-    return t.n >= n && memcmp(t.p, prefix, n) == 0;
+    return api_read_one(&api->reader, id, request, response);
 }
 
-/* True: answered already, it is no read. */
-static bool method_answers(const struct http_request *request, struct http_response *response)
+static bool list_specifications(struct api *api, struct text id, struct http_request *request,
+                                struct http_response *response)
 {
-    if (text_is(request->method, "GET") || text_is(request->method, "HEAD"))
-        return false;
-    if (text_is(request->method, "OPTIONS"))
-        response->status = 204;
-    else
-        api_error(response, 405, "Only GET, HEAD and OPTIONS are allowed here");
-    http_add(response, "Allow", "%s", allowed);
-    return true;
+    (void)id;
+    return api_read_specifications(&api->reader, request, response);
 }
 
-static bool refused(const struct err *err, struct http_response *response)
+static bool one_specification(struct api *api, struct text id, struct http_request *request,
+                              struct http_response *response)
 {
-    api_error(response, err->code, err->text);
-    return true;
+    return api_read_specification(&api->reader, id, request, response);
 }
 
-static bool take_list(struct api *api, struct http_request *request, struct http_response *response)
+static bool answer_read(struct api *api, struct context *context, const char *who,
+                        struct http_request *request, struct http_response *response,
+                        struct err *err)
 {
-    struct err err;
-    request->route = "/usage";
-    if (method_answers(request, response))
-        return true;
-    struct task *task = arena_zero(request->arena, sizeof *task);
-    if (!query_parse(request->query, &api->limits, request->arena, &task->query, &err))
-        return refused(&err, response);
-    request->state = task;
-    return false;
+    (void)who;
+    return db_open(context->reading, err) &&
+           api_read_answer(&api->reader, context->reading, request, response, err);
 }
 
-static bool take_one(struct text raw_id, struct http_request *request,
+#define WRITE(name, kind, specification)                                                           \
+    static bool name(struct api *api, struct text id, struct http_request *request,                \
+                     struct http_response *response)                                               \
+    {                                                                                              \
+        return api_write_take(&api->writer, kind, specification, id, request, response);           \
+    }
+WRITE(create_usage, API_CREATE, false)
+WRITE(patch_usage, API_PATCH, false)
+WRITE(delete_usage, API_DELETE, false)
+WRITE(create_specification, API_CREATE, true)
+WRITE(patch_specification, API_PATCH, true)
+WRITE(delete_specification, API_DELETE, true)
+#undef WRITE
+
+static bool answer_write(struct api *api, struct context *context, const char *who,
+                         struct http_request *request, struct http_response *response,
+                         struct err *err)
+{
+    return api_write_answer(&api->writer, &context->writing, who, request, response, err);
+}
+
+static bool describe(struct api *api, struct text id, struct http_request *request,
                      struct http_response *response)
 {
-    struct err err;
-    struct text id;
-    request->route = "/usage/{id}";
-    if (method_answers(request, response))
+    (void)api;
+    (void)id;
+    (void)request;
+    buf_str(&response->body, embed_text(embed_schemas, "openapi.json"));
+    response->status = 200;
+    response->content_type = api_json;
+    return true;
+}
+
+/* HEAD is as GET; OPTIONS and Allow come of this table. */
+static const struct operation operations[] = {
+    {"/usage", "GET", TOKENS_READ, list_usages, answer_read, false},
+    {"/usage", "POST", TOKENS_WRITE, create_usage, answer_write, true},
+    {"/usage/{id}", "GET", TOKENS_READ, one_usage, answer_read, false},
+    {"/usage/{id}", "PATCH", TOKENS_WRITE, patch_usage, answer_write, true},
+    {"/usage/{id}", "DELETE", TOKENS_WRITE, delete_usage, answer_write, true},
+    {"/usageSpecification", "GET", TOKENS_READ, list_specifications, answer_read, false},
+    {"/usageSpecification", "POST", TOKENS_WRITE, create_specification, answer_write, true},
+    {"/usageSpecification/{id}", "GET", TOKENS_READ, one_specification, answer_read, false},
+    {"/usageSpecification/{id}", "PATCH", TOKENS_WRITE, patch_specification, answer_write, true},
+    {"/usageSpecification/{id}", "DELETE", TOKENS_WRITE, delete_specification, answer_write, true},
+    {"/openapi.json", "GET", TOKENS_READ, describe, NULL, false},
+};
+
+enum { OPERATIONS = sizeof operations / sizeof *operations };
+
+/* --- on the threads of HTTP: routes, rights --------------------------------------------------- */
+
+static bool is_path(const struct operation *o, struct text path, struct text *id)
+{
+    static const char name[] = "{id}";
+    size_t n = strlen(o->route), base = sizeof API_BASE - 1;
+    bool with_id = n > 4 && strcmp(o->route + n - 4, name) == 0;
+    *id = (struct text){0};
+    if (with_id)
+        n -= 4;
+    if (path.n < base + n || memcmp(path.p, API_BASE, base) != 0 ||
+        memcmp(path.p + base, o->route, n) != 0)
+        return false;
+    struct text rest = {path.p + base + n, path.n - base - n};
+    if (!with_id)
+        return rest.n == 0;
+    *id = rest;
+    return rest.n > 0 && !memchr(rest.p, '/', rest.n);
+}
+
+static bool is_method(const struct operation *o, struct text method)
+{
+    return text_is(method, o->method) || (text_is(method, "HEAD") && strcmp(o->method, "GET") == 0);
+}
+
+/* "GET, HEAD, OPTIONS, POST", of all operations on one path. */
+static void allowed(const char *route, char out[API_METHODS])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < OPERATIONS; i++)
+        if (strcmp(operations[i].route, route) == 0)
+            n += (size_t)snprintf(out + n, API_METHODS - n, "%s%s", operations[i].method,
+                                  strcmp(operations[i].method, "GET") == 0 ? ", HEAD, " : ", ");
+    snprintf(out + n, API_METHODS - n, "OPTIONS");
+}
+
+/* False: answered, 401 or 403. */
+static bool may(struct api *api, const struct operation *o, const struct http_request *request,
+                char who[TOKENS_NAME], struct http_response *response)
+{
+    who[0] = 0;
+    if (!api->tokens)
         return true;
-    struct task *task = arena_zero(request->arena, sizeof *task);
-    task->one = true;
-    if (!query_parse_fields(request->query, request->arena, &task->fields, &err))
-        return refused(&err, response);
-    bool decoded = query_decode(raw_id, false, request->arena, &id);
-    if (!decoded || !id_parse(id, &task->id)) {
-        not_found(response, "No usage with id", decoded ? id : raw_id);
-        return true;
+    enum tokens_right right = tokens_of(api->tokens, http_header(request, "Authorization"), who);
+    if (right == TOKENS_NONE) {
+        api_error(response, 401, "A bearer token is needed: Authorization: Bearer TOKEN");
+        http_add(response, "WWW-Authenticate", "Bearer");
+    } else if (right < o->right) {
+        api_error(response, 403, "This token may read, but not write");
     }
-    request->state = task;
+    return right >= o->right;
+}
+
+/* True: answered. */
+static bool take(struct api *api, const struct operation *o, struct text id,
+                 struct http_request *request, struct http_response *response)
+{
+    struct call *call = arena_zero(request->arena, sizeof *call);
+    if (!may(api, o, request, call->who, response) || o->take(api, id, request, response))
+        return true;
+    call->operation = o;
+    call->state = request->state;
+    request->state = call;
     return false;
 }
 
 static bool now(void *app, struct http_request *request, struct http_response *response)
 {
     struct api *api = app;
-    struct text path = request->path;
-    if (text_is(path, API_BASE "/usage"))
-        return take_list(api, request, response);
-    if (starts_with(path, API_BASE "/usage/")) {
-        size_t skip = strlen(API_BASE "/usage/");
-        struct text id = {path.p + skip, path.n - skip};
-        if (id.n > 0 && !memchr(id.p, '/', id.n))
-            return take_one(id, request, response);
+    char methods[API_METHODS];
+    struct text id;
+    const struct operation *there = NULL;
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        const struct operation *o = &operations[i];
+        if (!is_path(o, request->path, &id))
+            continue;
+        request->route = o->route;
+        there = o;
+        if (is_method(o, request->method))
+            return take(api, o, id, request, response);
     }
-    not_found(response, "No resource at", path);
+    if (!there) {
+        api_not_found(response, "No resource at", request->path);
+        return true;
+    }
+    allowed(there->route, methods);
+    if (text_is(request->method, "OPTIONS")) {
+        response->status = 204;
+    } else {
+        char message[API_METHODS + 64];
+        snprintf(message, sizeof message, "Only %s are allowed here", methods);
+        api_error(response, 405, message);
+    }
+    http_add(response, "Allow", "%s", methods);
     return true;
 }
 
@@ -149,87 +268,7 @@ static void observe(void *app, const struct http_request *request, int status, d
     metrics_http(method, request->route, status, seconds);
 }
 
-/* --- on the threads of the database
- * ---------------------------------------------------------------------- */
-
-static void render_one(struct api *api, const struct task *task, const struct db_rows *rows,
-                       struct http_response *response)
-{
-    char id[ID_CHARS];
-    if (rows->count == 0) {
-        id_print(&task->id, id);
-        not_found(response, "No usage with id", text_of(id));
-        return;
-    }
-    struct render_row row;
-    read_row(rows, 0, &row);
-    render_usage(&response->body, &row, api->settings->http_base_url, &task->fields);
-    response->status = 200;
-    response->content_type = api_json;
-    http_add(response, "ETag", "\"%" PRId64 "\"", read_revision(rows, 0));
-}
-
-static bool answer_one(struct api *api, struct db *db, const struct task *task,
-                       struct http_response *response, struct err *err)
-{
-    struct db_rows rows = {0};
-    bool ok = read_usage(db, &task->id, &rows, err);
-    if (ok)
-        render_one(api, task, &rows, response);
-    db_rows_fini(&rows);
-    return ok;
-}
-
-static void render_list(struct api *api, const struct http_request *request, const struct query *q,
-                        const struct db_rows *rows, const struct read_total *total,
-                        struct http_response *response)
-{
-    struct buf *b = &response->body;
-    buf_byte(b, '[');
-    for (int i = 0; i < rows->count; i++) {
-        struct render_row row;
-        if (i > 0)
-            buf_byte(b, ',');
-        read_row(rows, i, &row);
-        render_usage(b, &row, api->settings->http_base_url, &q->fields);
-    }
-    buf_byte(b, ']');
-    response->status = 200;
-    response->content_type = api_json;
-    http_add(response, "X-Total-Count", "%" PRId64, total->count);
-    http_add(response, "X-Result-Count", "%d", rows->count);
-    if (total->estimated)
-        http_add(response, "X-Total-Count-Estimated", "true");
-    struct api_page page = {q->offset, q->limit, rows->count, total->count, total->estimated};
-    struct buf link = {0};
-    if (api_link(api->settings->http_base_url, request->query, &page, request->arena, &link))
-        http_add(response, "Link", "%s", buf_text(&link));
-    buf_fini(&link);
-}
-
-/* A page that is not full is the last one: then the total is known without counting. */
-static bool find_total(struct api *api, struct db *db, const struct query *q, int rows,
-                       struct read_total *total, struct err *err)
-{
-    int64_t seen = rows > 0 ? q->offset + rows : 0;
-    *total = (struct read_total){.count = seen};
-    if (rows < q->limit && (rows > 0 || q->offset == 0))
-        return true;
-    return read_count(db, q, api->settings->http_count_timeout_ms, seen, total, err);
-}
-
-static bool answer_list(struct api *api, struct db *db, const struct http_request *request,
-                        const struct query *q, struct http_response *response, struct err *err)
-{
-    struct db_rows rows = {0};
-    struct read_total total;
-    bool ok = (q->limit == 0 || read_page(db, q, &rows, err)) && !http_unwanted(request) &&
-              find_total(api, db, q, rows.count, &total, err);
-    if (ok)
-        render_list(api, request, q, &rows, &total, response);
-    db_rows_fini(&rows);
-    return ok;
-}
+/* --- on the threads of the database ----------------------------------------------------------- */
 
 /* Words for the client; SQL and what the server said are for the log. */
 static void failed(struct api *api, const struct err *err, struct http_response *response)
@@ -248,12 +287,12 @@ static void failed(struct api *api, const struct err *err, struct http_response 
         api_error(response, 503, "The database is away");
         http_add(response, "Retry-After", "1");
         if (!atomic_exchange(&api->away, true))
-            log_line(LOG_WARNING, "HTTP reads wait for the database", "sqlstate=%s reason=\"%s\"",
+            log_line(LOG_WARNING, "HTTP waits for the database", "sqlstate=%s reason=\"%s\"",
                      err->state, err->text);
         return;
     }
     api_error(response, 500, "The request could not be answered; the service's log says why");
-    log_line(LOG_ERROR, "HTTP read failed", "sqlstate=%s reason=\"%s\"", err->state, err->text);
+    log_line(LOG_ERROR, "HTTP request failed", "sqlstate=%s reason=\"%s\"", err->state, err->text);
 }
 
 /* The connection is of no more use: dead, or the server is about to end it. */
@@ -263,24 +302,23 @@ static bool is_lost(const struct db *db, const struct err *err)
            strncmp(err->state, "08", 2) == 0;
 }
 
-static void work(void *app, void *context, struct http_request *request,
-                 struct http_response *response)
+/* A connection may have died since its last request, as all do when PostgreSQL is started again.
+ * Reading twice harms nobody, and the client need not know; a change is not tried again, since it
+ * may have been made. */
+static void work(void *app, void *arg, struct http_request *request, struct http_response *response)
 {
     struct api *api = app;
-    struct db *db = context;
-    const struct task *task = request->state;
+    struct context *context = arg;
+    const struct call *call = request->state;
+    struct db *db = call->operation->writes ? context->writing.db : context->reading;
     struct err err = {0};
     int64_t began = instant_ticks();
-    /* A connection may have died since its last request, as all do when PostgreSQL is started
-     * again. Reading twice harms nobody, and the client need not know. */
+    request->state = call->state;
     for (bool again = true; again;) {
-        again = db_is_open(db);
-        bool answered = db_open(db, &err) &&
-                        (task->one ? answer_one(api, db, task, response, &err)
-                                   : answer_list(api, db, request, &task->query, response, &err));
-        if (answered) {
+        again = !call->operation->writes && db_is_open(db);
+        if (call->operation->answer(api, context, call->who, request, response, &err)) {
             if (atomic_exchange(&api->away, false))
-                log_line(LOG_INFO, "HTTP reads go on", "database=back");
+                log_line(LOG_INFO, "HTTP goes on", "database=back");
             return;
         }
         bool lost = is_lost(db, &err);
@@ -296,6 +334,9 @@ static void *context_new(void *app, int worker)
 {
     (void)worker;
     struct api *api = app;
+    struct context *context = calloc(1, sizeof *context);
+    if (!context)
+        abort();
     int statement_ms = api->settings->http_statement_timeout_ms,
         count_ms = api->settings->http_count_timeout_ms;
     struct db_options options = {
@@ -305,24 +346,26 @@ static void *context_new(void *app, int worker)
         .statement_timeout_ms = statement_ms,
         .read_only = true,
     };
-    return db_new(&options);
+    context->reading = db_new(&options);
+    api_write_store_init(&api->writer, api->application_name, &context->writing);
+    return context;
 }
 
-static void context_free(void *app, void *context)
+static void context_free(void *app, void *arg)
 {
     (void)app;
-    db_free(context);
+    struct context *context = arg;
+    db_free(context->reading);
+    api_write_store_fini(&context->writing);
+    free(context);
 }
 
-struct api *api_start(const struct settings *s, struct err *err)
+/* --- begin and end ---------------------------------------------------------------------------- */
+
+static struct http_options http_options_of(struct api *api)
 {
-    struct api *api = calloc(1, sizeof *api);
-    if (!api)
-        abort();
-    api->settings = s;
-    api->limits = (struct query_limits){s->http_limit_default, s->http_limit_max};
-    snprintf(api->application_name, sizeof api->application_name, "usaged/%s", s->instance_id);
-    struct http_options options = {
+    const struct settings *s = api->settings;
+    return (struct http_options){
         .name = "http",
         .setting = "http.listen",
         .listen = s->http_listen,
@@ -333,6 +376,9 @@ struct api *api_start(const struct settings *s, struct err *err)
         .idle_ms = API_IDLE_MS,
         .request_ms = s->http_statement_timeout_ms + s->http_count_timeout_ms + API_SPARE_MS,
         .target_max = API_TARGET,
+        .body_max = (size_t)s->http_max_body,
+        .bodies_max = (size_t)(s->http_max_body > API_BODIES ? s->http_max_body : API_BODIES),
+        .read_ms = s->http_timeout_ms,
         .app = api,
         .now = now,
         .work = work,
@@ -341,16 +387,54 @@ struct api *api_start(const struct settings *s, struct err *err)
         .refuse = refuse,
         .observe = observe,
     };
-    api->http = http_start(&options, err);
-    if (!api->http) {
+}
+
+struct api *api_start(const struct settings *s, const struct changes_settings *changes,
+                      const int32_t *specification_schema, struct err *err)
+{
+    struct api *api = calloc(1, sizeof *api);
+    if (!api)
+        abort();
+    api->settings = s;
+    api->reader = api_reader_of(s);
+    api->writer.settings = s;
+    api->writer.changes = changes;
+    api->writer.specification_schema = specification_schema;
+    api->writer.mapping =
+        (struct mapping_settings){.default_specification_id = s->default_specification_id,
+                                  .usage_oldest_ms = s->usage_oldest_ms,
+                                  .usage_newest_ms = s->usage_newest_ms};
+    snprintf(api->application_name, sizeof api->application_name, "usaged/%s", s->instance_id);
+    struct http_options options = http_options_of(api);
+    bool good = !s->http_tokens || (api->tokens = tokens_open(s->http_tokens, err));
+    if (!good || !(api->http = http_start(&options, err))) {
+        tokens_close(api->tokens);
         free(api);
         return NULL;
     }
-    if (!http_listen_is_loopback(s->http_listen))
-        log_line(LOG_WARNING, "anyone who reaches this address may read all usages",
-                 "setting=http.listen address=%s", s->http_listen);
-    log_line(LOG_INFO, "HTTP serves", "address=%s base=%s", s->http_listen, API_BASE);
+    if (!api->tokens && !http_listen_is_loopback(s->http_listen))
+        log_line(LOG_WARNING, "anyone who reaches this address may read and write all usages",
+                 "setting=http.open address=%s", s->http_listen);
+    log_line(LOG_INFO, "HTTP serves", "address=%s base=%s tokens=%s", s->http_listen, API_BASE,
+             api->tokens ? s->http_tokens : "none");
     return api;
+}
+
+void api_take_writes(struct api *api)
+{
+    atomic_store(&api->writer.open, true);
+}
+
+void api_reload(struct api *api)
+{
+    struct err err;
+    if (!api->tokens)
+        return;
+    if (tokens_reload(api->tokens, &err))
+        log_line(LOG_INFO, "tokens read again", "file=%s", api->settings->http_tokens);
+    else
+        log_line(LOG_ERROR, "tokens not read again, those from before hold", "why=\"%s\"",
+                 err.text);
 }
 
 void api_stop(struct api *api)
@@ -358,5 +442,6 @@ void api_stop(struct api *api)
     if (!api)
         return;
     http_stop(api->http);
+    tokens_close(api->tokens);
     free(api);
 }

@@ -11,9 +11,20 @@ static const char *reason_of(int status)
     static const struct {
         int status;
         const char *reason;
-    } known[] = {{400, "Bad Request"},           {404, "Not Found"},
-                 {405, "Method Not Allowed"},    {414, "URI Too Long"},
-                 {500, "Internal Server Error"}, {501, "Not Implemented"},
+    } known[] = {{400, "Bad Request"},
+                 {401, "Unauthorized"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {405, "Method Not Allowed"},
+                 {408, "Request Timeout"},
+                 {409, "Conflict"},
+                 {412, "Precondition Failed"},
+                 {413, "Content Too Large"},
+                 {414, "URI Too Long"},
+                 {415, "Unsupported Media Type"},
+                 {422, "Unprocessable Content"},
+                 {500, "Internal Server Error"},
+                 {501, "Not Implemented"},
                  {503, "Service Unavailable"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].status == status)
@@ -37,4 +48,11 @@ void api_error(struct http_response *response, int status, const char *message)
     jsonw_optional(&w, "status", text_of(number));
     jsonw_optional(&w, "@type", TEXT("Error"));
     jsonw_end(&w);
+}
+
+void api_not_found(struct http_response *response, const char *what, struct text name)
+{
+    char quoted[TEXT_QUOTED], message[TEXT_QUOTED + 64];
+    snprintf(message, sizeof message, "%s %s", what, text_quote(name, quoted));
+    api_error(response, 404, message);
 }

@@ -1,4 +1,8 @@
-/* api_link - the Link header of a page: first, prev, next, last. Pure. */
+/* api_link - the Link header of a page: first, prev, next, last. Pure.
+ *
+ * prev and next carry the token of a row, so that a page costs the same wherever it lies; without
+ * one (a row whose keys are too long for a URL, or a page behind the end) they carry an offset.
+ */
 #pragma once
 
 #include "base/arena.h"
@@ -8,8 +12,11 @@
 enum { API_LINK_MAX = 2048 };
 
 struct api_page {
-    int64_t offset;
-    int limit, count; /* asked for, and in this page */
+    const char *resource;      /* "usage" */
+    int64_t offset;            /* rows in front of the page */
+    int limit, count;          /* asked for, and in this page */
+    bool previous, next;       /* are there rows in front, or behind? */
+    struct text before, after; /* tokens of its first and last row, or absent */
     int64_t total;
     bool estimated; /* then the total says nothing of where the end is */
 };

@@ -1,14 +1,18 @@
 #include "app/keeper.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "app/counts.h"
 #include "app/health.h"
+#include "app/http_mark.h"
 #include "app/metrics.h"
 #include "app/publish.h"
 #include "app/verdict.h"
@@ -16,8 +20,9 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "base/stop.h"
-#include "io/admin.h"
 #include "usage/http_source.h"
+#include "usage/idempotency.h"
+#include "usage/source.h"
 #include "usage/store_sweep.h"
 
 enum {
@@ -25,11 +30,11 @@ enum {
     BACKOFF_MS = 250,
     BACKOFF_MAX_MS = 5000,
     WATCH_MS = 120000,
-    SWEEP_MS = 15000, /* how much later than its time-out the broker ends a transaction */
     CLUSTER_MS = 5000,
     LOOK_AGAIN_MS = 5000, /* at a source that is refused */
     REMIND_MS = 60000,
     SAY_MS = 10000,                 /* failing for so long, with nobody else waiting: said */
+    EXPIRE_MS = 60000,              /* answers to an Idempotency-Key are looked through */
     RENEW_MS = 12 * 60 * 60 * 1000, /* the broker forgets a position after seven days */
     ARENA_BLOCK = 64 * 1024
 };
@@ -39,66 +44,33 @@ struct keeper {
     const struct changes_settings *changes;
     pthread_t thread;
     int owner;
-    char group[260];
     struct db *db;
-    struct producer *producer;
-    struct consumer_member *member;
+    struct http_mark *mark;
     struct sweep *sweep;
     struct arena *arena;
-    bool ours;                                 /* the lock */
-    bool open;                                 /* .. and taken over: a position is committed */
-    int64_t published;                         /* known while open */
-    int64_t next_sweep, next_renew, next_look; /* ticks */
+    bool ours;         /* the lock */
+    bool open;         /* .. and taken over: a position is committed */
+    int64_t published; /* known while open */
+    int64_t next_sweep, next_renew, next_look, next_expire; /* ticks */
     int64_t failing_since;
     int failures;
     bool refused;
     int64_t said; /* ticks: the refusal */
 };
 
-/* --- position --- */
+/* One keeper a process. */
+static int wake_fd = -1;
+static atomic_bool refuses;
 
-/* The producer does not know what the offset is of. */
-static bool name_right(const struct keeper *k, struct err *err)
-{
-    if (err->code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
-        return err_wrap(err, "Kafka does not let us: grant Read on group %s", k->group);
-    if (err->code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
-        return err_wrap(err, "Kafka does not let us: grant Read on topic %s",
-                        k->settings->topic_events[EVENT_CREATE]);
-    return false;
-}
-
-static bool commit(struct keeper *k, int64_t position, struct err *err)
-{
-    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(offsets, k->settings->topic_events[EVENT_CREATE], 0)->offset =
-        position;
-    bool ok = producer_commit(k->producer, offsets, k->member, err);
-    rd_kafka_topic_partition_list_destroy(offsets);
-    if (ok)
-        k->next_renew = instant_ticks() + RENEW_MS;
-    return ok || name_right(k, err);
-}
+/* --- taking over --- */
 
 static bool commit_alone(struct keeper *k, int64_t position, struct err *err)
 {
-    return producer_begin(k->producer, err) && commit(k, position, err);
+    if (!http_mark_commit_alone(k->mark, position, err))
+        return false;
+    k->next_renew = instant_ticks() + RENEW_MS;
+    return true;
 }
-
-static bool read_position(struct keeper *k, int64_t *position, struct err *err)
-{
-    const struct settings *s = k->settings;
-    rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(parts, s->topic_events[EVENT_CREATE], 0);
-    bool ok = admin_committed((const struct kafka_property *)s->kafka, (size_t)s->kafka_count,
-                              k->group, parts, s->transaction_timeout_ms + SWEEP_MS, err);
-    if (ok)
-        *position = parts->elems[0].offset < 0 ? -1 : parts->elems[0].offset;
-    rd_kafka_topic_partition_list_destroy(parts);
-    return ok;
-}
-
-/* --- taking over --- */
 
 /* While Kafka is waited for. */
 static void idle(void *keeper, int waited_ms)
@@ -107,21 +79,6 @@ static void idle(void *keeper, int waited_ms)
     health_beat(k->owner);
     if (waited_ms > SAY_MS)
         health_wait(HEALTH_KAFKA, k->owner, "source " HTTP_SOURCE ": the broker is silent");
-}
-
-static bool new_producer(struct keeper *k, struct err *err)
-{
-    const struct settings *s = k->settings;
-    producer_free(k->producer);
-    k->producer = producer_new(
-        &(struct producer_options){.properties = (const struct kafka_property *)s->kafka,
-                                   .property_count = (size_t)s->kafka_count,
-                                   .transactional_id = k->group,
-                                   .transaction_timeout_ms = s->transaction_timeout_ms,
-                                   .shared = true,
-                                   .idle = idle,
-                                   .idle_arg = k});
-    return producer_open(k->producer, err);
 }
 
 static enum metrics_found judge(struct keeper *k, const struct source_state *pg, int64_t position,
@@ -156,6 +113,7 @@ static bool refuse(struct keeper *k, const char *why)
                  why);
     }
     k->refused = true;
+    atomic_store(&refuses, true);
     k->next_look = now + LOOK_AGAIN_MS;
     return true;
 }
@@ -165,6 +123,7 @@ static void stop_refusing(struct keeper *k)
     if (k->refused)
         health_go(HEALTH_PARTITIONS, k->owner);
     k->refused = false;
+    atomic_store(&refuses, false);
 }
 
 /* A position is committed before the row is there, and again where Kafka has forgotten it: so "a
@@ -201,21 +160,22 @@ static bool take_over(struct keeper *k, struct err *err)
     int64_t position;
     char why[VERDICT_WHY];
     enum metrics_found found = FOUND_COUNT;
-    if (!new_producer(k, err))
+    if (!http_mark_take(k->mark, err))
         return false;
-    char *cluster = rd_kafka_clusterid(producer_client(k->producer), CLUSTER_MS);
+    rd_kafka_t *client = producer_client(http_mark_producer(k->mark));
+    char *cluster = rd_kafka_clusterid(client, CLUSTER_MS);
     if (!cluster)
         return err_set(err, ERR_RETRY, "no broker has told the cluster's id");
     bool ok = true;
     for (int look = 0; ok && look < 2 && (found == FOUND_COUNT || found == FOUND_REFUSED); look++) {
-        ok = read_position(k, &position, err) &&
+        ok = http_mark_read(k->mark, &position, err) &&
              source_look(k->db, HTTP_SOURCE, 0, k->arena, &pg, err);
         if (ok)
             found = judge(k, &pg, position, cluster, why, sizeof why);
     }
     ok = ok &&
          (found == FOUND_REFUSED ? refuse(k, why) : act(k, found, &pg, position, cluster, err));
-    rd_kafka_mem_free(producer_client(k->producer), cluster);
+    rd_kafka_mem_free(client, cluster);
     return ok;
 }
 
@@ -225,15 +185,17 @@ static bool publish_rows(struct keeper *k, const struct source_row_outbox *rows,
                          struct err *err)
 {
     uint64_t counts[OUTBOX_TOPICS] = {0};
+    struct producer *producer = http_mark_producer(k->mark);
     int64_t to = rows[n - 1].to;
     failpoint("http-before-publish");
-    if (!producer_begin(k->producer, err))
+    if (!producer_begin(producer, err))
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!publish_send(k->producer, k->settings, rows[i].messages, counts, err))
+        if (!publish_send(producer, k->settings, rows[i].messages, counts, err))
             return false;
-    if (!commit(k, to, err))
+    if (!http_mark_commit(k->mark, to, err))
         return false;
+    k->next_renew = instant_ticks() + RENEW_MS;
     k->published = to;
     publish_count(counts);
     failpoint("http-before-clean");
@@ -243,11 +205,11 @@ static bool publish_rows(struct keeper *k, const struct source_row_outbox *rows,
 /* The stop is not looked at: what is stored goes out, if Kafka takes it at once. */
 static bool publish_all(struct keeper *k, struct err *err)
 {
-    struct source_row_outbox rows[HTTP_SOURCE_ROWS];
+    struct source_row_outbox rows[SOURCE_ROWS];
     size_t n;
     for (;;) {
         arena_reset(k->arena);
-        if (!http_source_rows(k->db, k->published, k->arena, rows, &n, err))
+        if (!source_rows(k->db, HTTP_SOURCE, 0, k->published, k->arena, rows, &n, err))
             return false;
         if (n == 0)
             return true;
@@ -281,6 +243,23 @@ static bool sweep(struct keeper *k, struct err *err)
     return true;
 }
 
+/* Answers that are too old to be asked for again. */
+static bool expire(struct keeper *k, struct err *err)
+{
+    bool more = true;
+    int64_t now = instant_ticks();
+    if (now < k->next_expire)
+        return true;
+    k->next_expire = now + EXPIRE_MS;
+    while (more && !stop_asked()) {
+        if (!idempotency_expire(k->db, instant_now() - k->settings->http_idempotency_keep_ms, &more,
+                                err))
+            return false;
+        health_beat(k->owner);
+    }
+    return true;
+}
+
 /* --- the thread --- */
 
 static bool lock(struct keeper *k, struct err *err)
@@ -298,8 +277,7 @@ static bool lock(struct keeper *k, struct err *err)
 static void let_go(struct keeper *k)
 {
     db_close(k->db); /* and with it the lock */
-    producer_free(k->producer);
-    k->producer = NULL;
+    http_mark_let_go(k->mark);
     k->ours = k->open = false;
 }
 
@@ -320,8 +298,12 @@ static bool step(struct keeper *k, struct err *err)
         let_go(k);
         return true;
     }
-    return publish_all(k, err) && sweep(k, err) &&
-           (instant_ticks() < k->next_renew || commit_alone(k, k->published, err));
+    if (!publish_all(k, err) || !sweep(k, err) || !expire(k, err))
+        return false;
+    /* A new producer is a takeover: it would fence a successor that we have not heard of. */
+    if (producer_is_long(http_mark_producer(k->mark)))
+        k->open = false;
+    return instant_ticks() < k->next_renew || commit_alone(k, k->published, err);
 }
 
 /* What fails here mostly fails everywhere, and the workers say it; only what lasts, and what nobody
@@ -365,6 +347,31 @@ static int wait_ms(const struct keeper *k)
     return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
 }
 
+bool keeper_refuses(void)
+{
+    return atomic_load(&refuses);
+}
+
+void keeper_wake(void)
+{
+    uint64_t one = 1;
+    ssize_t written = wake_fd >= 0 ? write(wake_fd, &one, sizeof one) : 0;
+    (void)written; /* full: it is awake */
+}
+
+/* True: the stop is asked. After a failure nobody's wish makes the wait shorter. */
+static bool pause_for(struct keeper *k)
+{
+    struct pollfd fds[] = {{.fd = stop_fd(), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
+    uint64_t times;
+    if (!stop_asked() && poll(fds, k->failures == 0 ? 2 : 1, wait_ms(k)) > 0 &&
+        (fds[1].revents & POLLIN)) {
+        ssize_t taken = read(wake_fd, &times, sizeof times);
+        (void)taken;
+    }
+    return stop_asked();
+}
+
 static void live(struct keeper *k)
 {
     do {
@@ -383,7 +390,7 @@ static void live(struct keeper *k)
         k->failures++;
         let_go(k);
         say_failing(k, &err);
-    } while (!stop_wait(wait_ms(k)));
+    } while (!pause_for(k));
 }
 
 static void *run(void *arg)
@@ -395,17 +402,15 @@ static void *run(void *arg)
     log_set_thread("keeper");
     health_watch(k->owner, WATCH_MS);
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
-    snprintf(k->group, sizeof k->group, "%s-http", s->group);
     k->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
     k->sweep = sweep_new(k->db, k->changes);
     k->arena = arena_new(ARENA_BLOCK);
-    k->member = consumer_member_outside(k->group);
+    k->mark = http_mark_new(s, idle, k);
     live(k);
     if (k->open && !publish_all(k, &err))
         log_line(LOG_INFO, "what was written through " HTTP_SOURCE " is left to the next process",
                  "why=\"%s\"", err.text);
-    producer_free(k->producer);
-    consumer_member_drop(k->member);
+    http_mark_free(k->mark);
     sweep_free(k->sweep);
     db_free(k->db);
     arena_free(k->arena);
@@ -421,6 +426,9 @@ struct keeper *keeper_start(const struct settings *s, const struct changes_setti
         abort();
     k->settings = s;
     k->changes = changes;
+    wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd < 0)
+        abort();
     k->owner = owner;
     if (pthread_create(&k->thread, NULL, run, k) != 0)
         abort();

@@ -6,19 +6,21 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "app/http_mark.h"
 #include "app/mend_plan.h"
 #include "app/migrate.h"
 #include "base/arena.h"
 #include "base/failpoint.h"
+#include "base/instant.h"
 #include "base/stop.h"
 #include "io/admin.h"
 #include "usage/http_source.h"
-#include "usage/outbox.h"
-#include "usage/source.h"
 #include "usage/source_mend.h"
 
 enum {
     WAIT_MS = 10000,
+    TAKE_MS = 30000, /* the published mark of @http */
+    AGAIN_MS = 500,
     SWEEP_MS = 15000 /* how much later than its time-out the broker ends a transaction */
 };
 
@@ -33,9 +35,11 @@ struct mend {
     const char *group, *topic;
     int partition;
     /* What is found: */
-    bool is_free; /* nobody takes records, or publishes what is written over HTTP */
+    bool is_free;           /* nobody takes records, or publishes what is written over HTTP */
+    struct http_mark *mark; /* of @http, with --yes; NULL: not taken */
     unsigned char owner[16];
     struct source_state pg;
+    int64_t *messages; /* of each outbox row */
     struct verdict_input in;
     char why[VERDICT_WHY];
     /* What is to be done: */
@@ -71,6 +75,20 @@ static bool ask_free(struct mend *m, struct err *err)
     return true;
 }
 
+/* The lock fences nobody: whoever published may have lost it unnoticed, with a transaction in its
+ * hands. From now on the broker refuses its commit, and what is read is read after that. */
+static bool take_mark(struct mend *m, struct err *err)
+{
+    if (!m->is_http || !m->is_free || !m->options->yes)
+        return true;
+    m->mark = http_mark_new(m->settings, NULL, NULL);
+    int64_t end = instant_ticks() + TAKE_MS;
+    while (!http_mark_take(m->mark, err))
+        if (err->kind == ERR_FATAL || instant_ticks() >= end || stop_wait(AGAIN_MS))
+            return false;
+    return true;
+}
+
 /* The row is taken as a takeover does it: from now on every claim of a worker that is no member any
  * more raises, and what is read is read after its open transaction. */
 static bool ask_postgres(struct mend *m, struct err *err)
@@ -78,9 +96,9 @@ static bool ask_postgres(struct mend *m, struct err *err)
     const struct mend_options *o = m->options;
     if (getrandom(m->owner, sizeof m->owner, 0) != (ssize_t)sizeof m->owner)
         return err_set(err, ERR_RETRY, "getrandom failed");
-    bool good = o->yes && m->is_free
-                    ? source_take(m->db, o->topic, o->partition, m->owner, m->arena, &m->pg, err)
-                    : source_look(m->db, o->topic, o->partition, m->arena, &m->pg, err);
+    bool good =
+        source_mend_look(m->db, o->topic, o->partition, o->yes && m->is_free ? m->owner : NULL,
+                         m->arena, &m->pg, &m->messages, err);
     if (!good)
         migrate_explain(err);
     return good;
@@ -127,15 +145,6 @@ static void judge(struct mend *m)
     verdict_of(in, m->why, sizeof m->why);
 }
 
-static bool count_messages(struct text row, int64_t *count, struct err *err)
-{
-    struct outbox_message message;
-    size_t at = 0;
-    while (outbox_next(row, &at, &message, err))
-        ++*count;
-    return err->kind == ERR_NONE;
-}
-
 static bool plan(struct mend *m, struct err *err)
 {
     const struct verdict_input *in = &m->in;
@@ -153,12 +162,10 @@ static bool plan(struct mend *m, struct err *err)
     for (size_t i = 0; i < m->pg.outbox_count; i++) {
         const struct verdict_range *row = &in->outbox[i];
         bool kept = row->from >= m->plan.keep_from && row->to <= m->plan.keep_to;
-        int64_t ignored = 0;
-        int64_t *count = kept                                    ? &m->messages_kept
-                         : mend_plan_gives_up(&m->plan, in, row) ? &m->messages_given_up
-                                                                 : &ignored;
-        if (!count_messages(m->pg.outbox[i].messages, count, err))
-            return false;
+        if (kept)
+            m->messages_kept += m->messages[i];
+        else if (mend_plan_gives_up(&m->plan, in, row))
+            m->messages_given_up += m->messages[i];
     }
     return true;
 }
@@ -168,7 +175,8 @@ static bool look(struct mend *m, struct err *err)
     if (!db_open(m->db, err))
         return err_wrap(err, "PostgreSQL");
     /* PostgreSQL before Kafka, as in a takeover. */
-    if (!ask_partitions(m, err) || !ask_free(m, err) || !ask_postgres(m, err) || !ask_kafka(m, err))
+    if (!ask_partitions(m, err) || !ask_free(m, err) || !take_mark(m, err) ||
+        !ask_postgres(m, err) || !ask_kafka(m, err))
         return false;
     judge(m);
     return plan(m, err);
@@ -185,14 +193,24 @@ static void name_us(const struct settings *s, char *out, size_t size)
         snprintf(out, size, "%u@%s", (unsigned)geteuid(), s->instance_id);
 }
 
+/* Kafka refuses it if somebody has begun meanwhile: there is a member, or the mark of @http is
+ * taken by another. */
+static bool commit_published(struct mend *m, struct err *err)
+{
+    const struct settings *s = m->settings;
+    if (m->mark)
+        return http_mark_commit_alone(m->mark, m->plan.published, err);
+    return m->in.no_partition || admin_commit(s->kafka, (size_t)s->kafka_count, m->group, m->topic,
+                                              m->partition, m->plan.published, err);
+}
+
 /* Kafka before PostgreSQL's COMMIT: after a death in between the new offset and the old row do not
  * fit together, unless they are just what was asked for. The other way round, a row that claims
  * this cluster could meet an old offset that happens to fit. */
 static bool carry_out(struct mend *m, struct err *err)
 {
-    const struct settings *s = m->settings;
     char by[300];
-    name_us(s, by, sizeof by);
+    name_us(m->settings, by, sizeof by);
     struct source_mend change = {.topic = m->in.topic,
                                  .partition = m->in.partition,
                                  .owner = m->owner,
@@ -217,8 +235,7 @@ static bool carry_out(struct mend *m, struct err *err)
     failpoint("before-mend");
     if (!source_mend_move(m->db, &change, err))
         return false;
-    bool good = m->in.no_partition || admin_commit(s->kafka, (size_t)s->kafka_count, m->group,
-                                                   m->topic, m->partition, m->plan.published, err);
+    bool good = commit_published(m, err);
     failpoint("before-mend-commit");
     good = good && db_run(m->db, "COMMIT", err);
     if (!good)
@@ -310,6 +327,7 @@ int mend_run(const struct settings *s, const struct mend_options *options)
         rd_kafka_mem_free(m.client, (void *)(uintptr_t)m.in.cluster);
     if (m.client)
         rd_kafka_destroy(m.client);
+    http_mark_free(m.mark);
     db_free(m.db);
     arena_free(m.arena);
     return good ? 0 : 1;

@@ -3,7 +3,9 @@
  *
  * Says what would be skipped, repeated and given up; does it only with `yes`, while the group has
  * no member, and keeps a trace in usaged.offset_mend. Kafka's offset is committed first, then
- * PostgreSQL's transaction: what a death in between leaves is refused again, or is mended.
+ * PostgreSQL's transaction: what a death in between leaves is refused again, or is mended. Of @http
+ * it takes lock and published mark as the keeper does (app/http_mark.h), with `yes` only; then the
+ * rights that it needs in Kafka are those of the service.
  */
 #pragma once
 

@@ -45,11 +45,11 @@ const char *const metrics_found_names[FOUND_COUNT] = {"equal", "ahead", "first",
                                                       "refused"};
 
 /* Set once by metrics_init(), before there are threads. */
-static const char *topics[METRICS_TOPICS_MAX], *out_topics[METRICS_OUT_COUNT];
+static const char *topics[METRICS_TOPICS_MAX], *out_topics[OUTBOX_TOPICS];
 static int topic_count;
 
 static counter records[METRICS_TOPICS_MAX][OUTCOME_COUNT], dead[METRICS_TOPICS_MAX][REASON_COUNT];
-static counter events[METRICS_OUT_COUNT], parked_ended[OUTCOME_COUNT], takeovers[FOUND_COUNT];
+static counter events[OUTBOX_TOPICS], parked_ended[OUTCOME_COUNT], takeovers[FOUND_COUNT];
 static counter retries[DEPENDENCY_COUNT];
 static atomic_bool up[DEPENDENCY_COUNT];
 static atomic_int_fast64_t parked_waiting, parked_oldest;
@@ -116,7 +116,8 @@ void metrics_init(const struct settings *s)
             topics[topic_count++] = lists[l]->names[i];
     for (int i = 0; i < EVENT_TYPES; i++)
         out_topics[i] = s->topic_events[i];
-    out_topics[METRICS_OUT_DEAD] = s->topic_dead_letter;
+    out_topics[OUTBOX_DEAD] = s->topic_dead_letter;
+    out_topics[OUTBOX_SPECIFICATION] = s->topic_specification;
     for (int i = 0; i < STAGE_COUNT; i++)
         stages[i].bounds = stage_bounds;
     delays[0].bounds = delays[1].bounds = delay_bounds;
@@ -344,10 +345,10 @@ static void render_records(struct buf *b)
 static void render_events(struct buf *b)
 {
     head(b, "usaged_events_total", "counter", "Messages published, by topic");
-    for (int i = 0; i < METRICS_OUT_COUNT; i++) {
+    for (int i = 0; i < OUTBOX_TOPICS; i++) {
         uint64_t n = 0;
         bool first = out_topics[i] != NULL;
-        for (int j = 0; first && j < METRICS_OUT_COUNT; j++) {
+        for (int j = 0; first && j < OUTBOX_TOPICS; j++) {
             if (!out_topics[j] || strcmp(out_topics[i], out_topics[j]) != 0)
                 continue;
             first = j >= i;

@@ -7,6 +7,7 @@
 
 #include "app/settings.h"
 #include "base/buf.h"
+#include "usage/outbox.h"
 #include "usage/outcome.h"
 
 enum metrics_stage { STAGE_POLL, STAGE_DECODE, STAGE_STORE, STAGE_PUBLISH, STAGE_COUNT };
@@ -26,9 +27,6 @@ enum metrics_dependency {
 };
 enum metrics_mark { MARK_HIGH, MARK_STORED, MARK_PUBLISHED, MARK_COUNT };
 
-/* Outbound topics in metrics_event(): EVENT_TYPES of them, then the dead letters. */
-enum { METRICS_OUT_DEAD = EVENT_TYPES, METRICS_OUT_COUNT };
-
 extern const char *const metrics_found_names[FOUND_COUNT];
 
 void metrics_init(const struct settings *s);
@@ -38,7 +36,7 @@ int metrics_topic(const char *name);
 
 void metrics_records(int topic, enum outcome outcome, uint64_t n);
 void metrics_dead(int topic, enum reason reason, uint64_t n);
-void metrics_events(int out_topic, uint64_t n);
+void metrics_events(int outbox_topic, uint64_t n);
 void metrics_parked_ended(enum outcome outcome, uint64_t n);
 void metrics_batch(uint64_t records);
 void metrics_stage(enum metrics_stage stage, double seconds);

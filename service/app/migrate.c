@@ -8,6 +8,7 @@
 
 #include "base/embed.h"
 #include "base/stop.h"
+#include "usage/indexes.h"
 
 enum {
     STEPS_MAX = 999,
@@ -194,7 +195,41 @@ static bool grant(struct db *db, const char *name, struct err *err)
     return good;
 }
 
-static bool migrate(struct db *db, const struct steps *steps, const char *role, struct err *err)
+struct indexing {
+    const struct config_list *names;
+    bool done; /* there was nothing left to do */
+    bool busy; /* others held a lock, the last step was not taken */
+};
+
+static bool index_step(struct db *db, struct indexing *i, struct err *err)
+{
+    struct indexes_step step;
+    bool good = indexes_next(db, i->names->names, i->names->count, &step, err);
+    i->done = good && !step.run.p;
+    if (good && step.say.p && !i->busy) {
+        printf("%.*s\n", TEXT_ARGS(step.say));
+        fflush(stdout); /* it may take long */
+    }
+    if (good && !i->done)
+        good = indexes_take(db, &step, &i->busy, err);
+    indexes_step_fini(&step);
+    if (i->busy && stop_wait(500))
+        return err_set(err, ERR_FATAL, "stopped while others held a lock on usages");
+    return good;
+}
+
+/* On the values of characteristics, as the settings name them. */
+static bool index_values(struct db *db, const struct config_list *names, struct err *err)
+{
+    struct indexing i = {.names = names};
+    bool good = true;
+    while (good && !i.done)
+        good = index_step(db, &i, err);
+    return good || err_wrap(err, "indexes of usage.indexed-characteristics");
+}
+
+static bool migrate(struct db *db, const struct steps *steps, const struct settings *s,
+                    const char *role, struct err *err)
 {
     int applied;
     bool good = db_open(db, err) && lock(db, err) &&
@@ -202,7 +237,7 @@ static bool migrate(struct db *db, const struct steps *steps, const char *role, 
                 read_applied(db, steps, &applied, err);
     for (; good && applied < steps->count; applied++)
         good = apply(db, applied + 1, &steps->all[applied], err);
-    return good && grant(db, role, err);
+    return good && grant(db, role, err) && index_values(db, &s->indexed_characteristics, err);
 }
 
 static void print_transaction(const char *title, const char *sql, const char *last)
@@ -215,7 +250,8 @@ static void print_all(const struct steps *steps, const char *role)
     puts("-- Everything that `usaged migrate` does to an empty database. Run it as the owner of "
          "the schema:\n"
          "--     psql -v ON_ERROR_STOP=1 -f FILE DATABASE\n"
-         "-- Of a database that has some of the migrations, leave those out.\n"
+         "-- Of a database that has some of the migrations, leave those out. Indexes of\n"
+         "-- usage.indexed-characteristics are not in it: they depend on what is there.\n"
          "SET search_path = usaged, public;");
     print_transaction("migration_begin.sql", embed_text(embed_sql, "migration_begin.sql"), "");
     for (int i = 0; i < steps->count; i++) {
@@ -246,7 +282,7 @@ int migrate_run(const struct settings *s, const struct migrate_options *options)
                                         .application_name = "usaged-migrate",
                                         .deadline_ms = DEADLINE_MS};
         struct db *db = db_new(&db_options);
-        good = migrate(db, steps, options->role, &err);
+        good = migrate(db, steps, s, options->role, &err);
         db_free(db);
         if (good)
             printf("schema is at %d\n", steps->count);

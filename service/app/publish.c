@@ -5,7 +5,9 @@
 
 static const char *topic_name(const struct settings *s, int topic)
 {
-    return topic == OUTBOX_DEAD ? s->topic_dead_letter : s->topic_events[topic];
+    return topic == OUTBOX_DEAD            ? s->topic_dead_letter
+           : topic == OUTBOX_SPECIFICATION ? s->topic_specification
+                                           : s->topic_events[topic];
 }
 
 bool publish_send(struct producer *p, const struct settings *s, struct text bytes,

@@ -27,6 +27,7 @@ enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4000, INBOUND_MS = 5000 }
 struct start {
     const struct settings *settings;
     struct changes_settings changes;
+    int32_t specification_schema; /* the registry's id */
     struct registry *registry;
     struct db *db;
     rd_kafka_t *client;
@@ -72,8 +73,22 @@ static bool register_schemas(struct start *st, struct err *err)
                               s->registry_register, &st->changes.schema_ids[i], err))
             return false;
     }
+    char subject[300];
+    snprintf(subject, sizeof subject, "%s-value", s->topic_specification);
+    if (!registry_subject(st->registry, subject,
+                          embed_text(embed_schemas, "UsageSpecificationEvents.avsc"),
+                          s->registry_register, &st->specification_schema, err))
+        return false;
     metrics_dependency(DEPENDENCY_REGISTRY, true);
     return true;
+}
+
+static struct api *the_api; /* for the signal */
+
+static void hangup(void)
+{
+    log_line(LOG_INFO, "SIGHUP", "rereads=http.tokens");
+    api_reload(the_api);
 }
 
 static bool open_parts(struct start *st, struct err *err)
@@ -148,10 +163,14 @@ static bool start_and_run(struct start *st, struct err *err)
         return false;
     struct api *api = NULL;
     bool ok = open_parts(st, err) && wait_for(st, HEALTH_POSTGRES, "postgres", check_schema, err) &&
-              (api = api_start(s, err)) && wait_for(st, HEALTH_KAFKA, "kafka", check_topics, err) &&
+              (api = api_start(s, &st->changes, &st->specification_schema, err)) &&
+              wait_for(st, HEALTH_KAFKA, "kafka", check_topics, err) &&
               wait_for(st, HEALTH_REGISTRY, "registry", register_schemas, err);
     if (ok) {
         db_close(st->db); /* the workers have their own */
+        the_api = api;
+        stop_on_hangup(hangup);
+        api_take_writes(api);
         log_line(LOG_INFO, "started", "instance=%s group=%s workers=%d http=%s operate=%s",
                  s->instance_id, s->group, s->workers, s->http_listen, s->operate_listen);
         struct ingest *ingest = ingest_start(s, &st->changes, st->registry);
@@ -164,6 +183,7 @@ static bool start_and_run(struct start *st, struct err *err)
     } else if (err->kind == ERR_FATAL) {
         stop_now(1);
     }
+    stop_on_hangup(NULL);
     if (api)
         api_stop(api);
     operate_stop(operate);

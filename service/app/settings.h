@@ -29,7 +29,7 @@ struct settings {
     bool start_latest; /* start.offset */
     struct config_list topic_raw, topic_rated;
     const char *topic_events[EVENT_TYPES]; /* by enum event_type */
-    const char *topic_dead_letter;
+    const char *topic_specification, *topic_dead_letter;
     const char *registry_url, *registry_user, *registry_password; /* the last two may be NULL */
     bool registry_register;
     int64_t registry_unknown_wait_ms;
@@ -37,6 +37,11 @@ struct settings {
     const char *http_listen;
     const char *http_base_url; /* "…/tmf-api/usageManagement/v4", without a slash at the end */
     int http_limit_default, http_limit_max, http_count_timeout_ms, http_statement_timeout_ms;
+    int http_timeout_ms;
+    int64_t http_max_body, http_idempotency_keep_ms;
+    const char *http_tokens; /* NULL: no tokens are asked for */
+    bool http_open;
+    struct config_list indexed_characteristics;
     const char *operate_listen;
     int workers, batch_records, batch_wait_ms;
     int64_t batch_bytes;

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/text.h"
+#include "io/http_listen.h"
 
 /* Beside an event's bytes in a message: its headers, and what Kafka adds. */
 enum { MARGIN = 64 << 10 };
@@ -37,10 +39,11 @@ static const char *topic_fault(const char *name)
 
 static void check_topics(const struct settings *s, struct config *c)
 {
-    struct named_topic all[2 * CONFIG_LIST_MAX + EVENT_TYPES + 1];
+    struct named_topic all[2 * CONFIG_LIST_MAX + EVENT_TYPES + 2];
     int count = 0;
     for (int i = 0; i < EVENT_TYPES; i++)
         all[count++] = (struct named_topic){event_settings[i], s->topic_events[i]};
+    all[count++] = (struct named_topic){"topic.specification", s->topic_specification};
     all[count++] = (struct named_topic){"topic.dead-letter", s->topic_dead_letter};
     for (int i = 0; i < s->topic_raw.count; i++)
         all[count++] = (struct named_topic){"topic.raw", s->topic_raw.names[i]};
@@ -65,6 +68,30 @@ static void check_listen(struct config *c, const char *name, const char *address
     if (!address_split(address, host, port))
         config_fault(c, name,
                      "is not host:port with a port of 1 to 65535 (an IPv6 address in brackets)");
+}
+
+/* Whoever reaches the address may read and write all: only if somebody has said so. */
+static void check_open(struct config *c, const struct settings *s)
+{
+    char host[ADDRESS_HOST], port[ADDRESS_PORT];
+    if (!s->http_tokens && !s->http_open && address_split(s->http_listen, host, port) &&
+        !http_listen_is_loopback(s->http_listen))
+        config_fault(c, "http.listen",
+                     "is reached from other machines: name a file of bearer tokens in http.tokens, "
+                     "or set http.open=true to let everybody read and write");
+}
+
+/* An index is made for each: the name stands in its SQL, where it must need no escape. */
+static void check_characteristics(struct config *c, const struct config_list *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        const char *name = list->names[i];
+        if (strlen(name) > 128)
+            config_fault(c, "usage.indexed-characteristics", "has a name of more than 128 bytes");
+        else if (!text_is_utf8(name, strlen(name)) || strpbrk(name, "'\"\\"))
+            config_fault(c, "usage.indexed-characteristics",
+                         "has a name with a quote, a backslash, or bytes that are no UTF-8");
+    }
 }
 
 /* Without slashes at the end. */
@@ -250,6 +277,8 @@ bool settings_check(struct settings *s, struct config *c)
     check_database(c, s->database_url);
     check_listen(c, "http.listen", s->http_listen);
     check_listen(c, "operate.listen", s->operate_listen);
+    check_open(c, s);
+    check_characteristics(c, &s->indexed_characteristics);
     if (strcmp(s->http_listen, s->operate_listen) == 0)
         config_fault(c, "operate.listen", "is http.listen's address too");
     if (s->http_limit_default > s->http_limit_max)

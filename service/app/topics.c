@@ -9,7 +9,7 @@
 
 enum {
     IN_MAX = 2 * CONFIG_LIST_MAX,
-    TOPICS_MAX = IN_MAX + EVENT_TYPES + 1,
+    TOPICS_MAX = IN_MAX + EVENT_TYPES + 2,
     MARGIN = 64 << 10, /* beside an event's bytes: headers, and what Kafka adds */
     WAIT_MS = 10000,
     LOOKS = 5 /* one a second, for a topic that is described but not yet to be seen */
@@ -40,6 +40,7 @@ static struct topics topics_of(const struct settings *s)
     t.in = t.count;
     for (int i = 0; i < EVENT_TYPES; i++)
         add(&t, s->topic_events[i], events[i]);
+    add(&t, s->topic_specification, "topic.specification");
     add(&t, s->topic_dead_letter, "topic.dead-letter");
     return t;
 }

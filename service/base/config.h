@@ -36,7 +36,7 @@ struct config_setting {
     enum config_type type;
     size_t offset, width;       /* of its member in the caller's struct */
     const char *fallback;       /* the default, as one would write it; NULL: none, or `derived` */
-    int64_t min, max;           /* of the number; of a text: its bytes */
+    int64_t min, max;           /* of the number; of a text: its bytes; of a list: 0 may be empty */
     const char *const *choices; /* NULL-terminated */
     const char *derived;        /* for people: the default that the caller makes at run time */
     const char *help;           /* a phrase */

@@ -105,7 +105,8 @@ char *config_trim(char *s)
 static const char *take_list(struct arena *a, const struct config_value *v, void *target)
 {
     struct config_list list = {0};
-    char *rest = arena_copy(a, v->text, strlen(v->text));
+    bool none = v->setting->min == 0 && (!v->text || !*v->text);
+    char *rest = none ? NULL : arena_copy(a, v->text, strlen(v->text));
     for (char *item; (item = strsep(&rest, ",")) != NULL;) {
         const char *name = config_trim(item);
         if (!*name)

@@ -13,19 +13,32 @@
 static atomic_int asked;
 static atomic_int code;
 static int event = -1;
+static void (*_Atomic on_hangup)(void);
 
-static void *await_signals(void *arg)
+static sigset_t signals(void)
 {
-    (void)arg;
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+static void *await_signals(void *arg)
+{
+    (void)arg;
+    sigset_t set = signals();
     time_t first = 0;
     for (;;) {
         int signal;
         if (sigwait(&set, &signal) != 0)
             return NULL;
+        void (*call)(void) = atomic_load(&on_hangup);
+        if (signal == SIGHUP && call) {
+            call();
+            continue;
+        }
         /* Who signals a process and then its group (timeout(1), a terminal) means it once. */
         if (first != 0 && time(NULL) - first > 1)
             _exit(128 + signal);
@@ -41,15 +54,17 @@ void stop_init(void)
     if (event < 0)
         abort();
     signal(SIGPIPE, SIG_IGN);
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    sigset_t set = signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     pthread_t thread;
     if (pthread_create(&thread, NULL, await_signals, NULL) != 0)
         abort();
     pthread_detach(thread);
+}
+
+void stop_on_hangup(void (*call)(void))
+{
+    atomic_store(&on_hangup, call);
 }
 
 bool stop_now(int exit_code)

@@ -6,9 +6,12 @@
 
 #include <stdbool.h>
 
-/* Blocks SIGTERM and SIGINT in all threads to come and starts a thread that waits for them; SIGPIPE
- * is ignored. A second signal, more than a second later, ends the process at once. */
+/* Blocks SIGTERM, SIGINT and SIGHUP in all threads to come and starts a thread that waits for them;
+ * SIGPIPE is ignored. A second signal, more than a second later, ends the process at once. */
 void stop_init(void);
+
+/* What SIGHUP does, on a thread of its own; NULL: it ends the process as SIGTERM does. */
+void stop_on_hangup(void (*call)(void));
 
 /* Asks the service to end. `exit_code` of the first call is kept: 0 asked, 1 cannot go on. True:
  * this was the first. */

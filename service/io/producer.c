@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 
-enum { CALL_MS = 1000, SWEEP_MS = 12000 };
+enum { CALL_MS = 1000, LONGER_MAX = 16 };
 
 struct producer {
     struct producer_options options;
@@ -23,6 +23,7 @@ struct producer {
     rd_kafka_resp_err_t why;    /* the last error of a call */
     int failures;               /* transactions aborted in a row */
     int timeout_ms;             /* of the next handle: doubled after an abort by time-out */
+    int handle_ms;              /* of this one */
     int64_t begun_ms;           /* CLOCK_BOOTTIME: it counts a suspended machine too */
     rd_kafka_resp_err_t report; /* first failed delivery of this transaction */
     char report_topic[250];     /* .. and where to */
@@ -72,6 +73,11 @@ static void destroy_client(struct producer *p)
     p->open = p->rebuild = false;
 }
 
+void producer_drop(struct producer *p)
+{
+    destroy_client(p);
+}
+
 void producer_free(struct producer *p)
 {
     if (!p)
@@ -103,6 +109,7 @@ static bool make_client(struct producer *p, struct err *err)
         rd_kafka_conf_destroy(conf);
         return false;
     }
+    p->handle_ms = p->timeout_ms;
     p->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!p->client) {
         rd_kafka_conf_destroy(conf);
@@ -190,8 +197,12 @@ bool producer_open(struct producer *p, struct err *err)
     p->report = RD_KAFKA_RESP_ERR_NO_ERROR; /* was of the handle before */
     rd_kafka_error_t *error = NULL;
     error = rd_kafka_init_transactions(p->client, 5 * CALL_MS);
-    if (!error)
+    if (!error) {
+        if (p->handle_ms != p->options.transaction_timeout_ms)
+            log_line(LOG_INFO, "a transaction may take longer",
+                     "transactional.id=%s transaction.timeout.ms=%d", p->id, p->handle_ms);
         return true;
+    }
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     kafka_txn_err(err, error, "init_transactions");
     destroy_client(p);
@@ -205,19 +216,37 @@ bool producer_open(struct producer *p, struct err *err)
     return false;
 }
 
+/* The broker may have ended our transaction for its age. */
+static bool is_too_old(const struct producer *p)
+{
+    return p->open && boot_ms() - p->begun_ms >= p->handle_ms;
+}
+
 /* Two things look the same to librdkafka: the broker has ended our transaction since it was too
  * old, or another process uses our transactional.id. Only our own clock can tell: rebuilding
  * against a twin would fence *it*, and so on without end. */
 static bool is_twin(const struct producer *p, rd_kafka_resp_err_t code)
 {
-    return code == RD_KAFKA_RESP_ERR__FENCED &&
-           (p->options.shared || !p->open || boot_ms() - p->begun_ms < p->timeout_ms);
+    return code == RD_KAFKA_RESP_ERR__FENCED && (p->options.shared || !is_too_old(p));
+}
+
+/* After the end of a transaction by its time-out the next one gets twice the time. */
+static void take_longer(struct producer *p, rd_kafka_resp_err_t code)
+{
+    bool by_time = (code == RD_KAFKA_RESP_ERR__FENCED && is_too_old(p)) ||
+                   code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
+                   p->report == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+    if (!by_time || p->handle_ms >= p->options.transaction_timeout_ms * LONGER_MAX)
+        return;
+    p->timeout_ms = 2 * p->handle_ms;
+    p->rebuild = true;
 }
 
 static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what, struct err *err)
 {
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     bool fatal = rd_kafka_error_is_fatal(error);
+    rd_kafka_poll(p->client, 0); /* a message that was too late has its report only now */
     kafka_txn_err(err, error, what);
     p->why = code;
     if (p->report &&
@@ -225,22 +254,17 @@ static bool failed(struct producer *p, rd_kafka_error_t *error, const char *what
         err_wrap(err, "delivery failed (%s)", rd_kafka_err2name(p->report));
     if (fatal || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING || p->failures > 0)
         p->rebuild = true;
+    take_longer(p, code);
     if (is_twin(p, code))
         return twin(p, err);
-    if (right_missing(p, err))
-        return false;
-    bool by_time = code == RD_KAFKA_RESP_ERR__FENCED ||
-                   code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE ||
-                   p->report == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
-    if (by_time && p->timeout_ms < p->options.transaction_timeout_ms * 16) {
-        p->timeout_ms *= 2;
-        p->rebuild = true;
-    }
+    right_missing(p, err);
     return false;
 }
 
 bool producer_begin(struct producer *p, struct err *err)
 {
+    if (p->options.shared && (!p->client || p->rebuild))
+        return err_set(err, ERR_LOST, "transactional.id %s is to be taken over first", p->id);
     if (!producer_open(p, err))
         return false;
     p->report = RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -308,6 +332,7 @@ static bool refused(struct producer *p, rd_kafka_resp_err_t code, const char *to
     char text[256];
     rd_kafka_poll(p->client, 0); /* why the transaction failed may be known already */
     rd_kafka_resp_err_t why = rd_kafka_fatal_error(p->client, text, sizeof text);
+    take_longer(p, why ? why : code);
     if (why) {
         p->rebuild = true;
         p->why = why;
@@ -357,9 +382,9 @@ bool producer_commit(struct producer *p, const rd_kafka_topic_partition_list_t *
     p->open = false;
     p->proved = p->proved || p->sent;
     p->failures = 0;
-    if (p->timeout_ms != p->options.transaction_timeout_ms) {
+    if (p->sent && p->timeout_ms != p->options.transaction_timeout_ms) {
         p->timeout_ms = p->options.transaction_timeout_ms;
-        p->rebuild = true; /* the short time-out again, from the next transaction on */
+        p->rebuild = !p->options.shared; /* the short time-out again, from the next one on */
     }
     return true;
 }
@@ -391,6 +416,11 @@ bool producer_settle(struct producer *p, struct err *err)
 rd_kafka_resp_err_t producer_report(const struct producer *p)
 {
     return p->report;
+}
+
+bool producer_is_long(const struct producer *p)
+{
+    return p->client && p->handle_ms > p->timeout_ms;
 }
 
 bool producer_is_open(const struct producer *p)

@@ -18,7 +18,9 @@ struct producer_options {
     size_t property_count;
     const char *transactional_id;
     int transaction_timeout_ms;
-    bool shared; /* several processes take turns under this id: being fenced is ERR_LOST, no twin */
+    /* Several processes take turns under this id: being fenced is ERR_LOST, no twin; and
+     * producer_begin() makes no handle anew, since that fences whoever's turn it is. */
+    bool shared;
     void (*idle)(void *arg,
                  int waited_ms); /* every few seconds while one step waits for the broker */
     void *idle_arg;
@@ -31,6 +33,16 @@ void producer_free(struct producer *p); /* does not abort: settle first. NULL is
 /* Connects and ends what a dead predecessor with this id left open. Waits while the broker is away,
  * until the stop (ERR_RETRY). */
 bool producer_open(struct producer *p, struct err *err) MUST_CHECK;
+
+/* Lets the handle go, without abort: the next producer_open() makes another one. What was learnt
+ * stays, the time-out of the next transaction above all: it is doubled when one has ended by its
+ * time-out, at most to 16 times the option, and is the option's again once one with messages was
+ * committed. */
+void producer_drop(struct producer *p);
+
+/* The handle has a longer time-out than the next one will have. A shared one keeps it until it is
+ * dropped; else producer_begin() makes another. */
+bool producer_is_long(const struct producer *p);
 
 struct producer_header {
     struct text name, value;

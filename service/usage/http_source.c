@@ -37,33 +37,6 @@ bool http_source_lock(struct db *db, int silent_ms, bool *ours, struct err *err)
     return *ours || unblock(db, silent_ms, err);
 }
 
-/* The length of a packed value is known without unpacking it. */
-static const char rows_sql[] =
-    "SELECT from_offset, to_offset, format::int, messages"
-    " FROM (SELECT *, sum(octet_length(messages)) OVER (ORDER BY from_offset)"
-    "                 - octet_length(messages) AS before"
-    "       FROM (SELECT * FROM outbox WHERE (topic, partition) = ('@http', 0)"
-    "             AND from_offset >= $1::bigint ORDER BY from_offset LIMIT $2::int) AS next) AS "
-    "summed"
-    " WHERE before < $3::bigint ORDER BY from_offset";
-
-bool http_source_rows(struct db *db, int64_t from, struct arena *a, struct source_row_outbox *out,
-                      size_t *count, struct err *err)
-{
-    struct db_params p = {0};
-    struct db_rows rows = {0};
-    db_param_int8(&p, from);
-    db_param_int4(&p, HTTP_SOURCE_ROWS);
-    db_param_int8(&p, HTTP_SOURCE_BYTES);
-    bool ok = db_query(db, rows_sql, &p, &rows, err);
-    *count = 0;
-    for (int i = 0; ok && i < rows.count; i++)
-        ok = source_outbox_row(&rows, i, a, &out[(*count)++], err);
-    db_rows_fini(&rows);
-    db_params_fini(&p);
-    return ok;
-}
-
 bool http_source_clean(struct db *db, int64_t to, struct err *err)
 {
     struct db_params p = {0};

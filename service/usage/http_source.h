@@ -6,10 +6,8 @@
  */
 #pragma once
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "io/db.h"
-#include "usage/source.h"
 
 #define HTTP_SOURCE "@http" /* no topic may have such a name */
 
@@ -22,12 +20,6 @@ bool http_source_append(struct db *db, const struct buf *messages, struct err *e
  * connection ends. `silent_ms`: a holder that has asked PostgreSQL nothing for so long stands
  * still, and its session is ended. */
 bool http_source_lock(struct db *db, int silent_ms, bool *ours, struct err *err) MUST_CHECK;
-
-/* Outbox rows from `from` on, ascending: at most HTTP_SOURCE_ROWS, and HTTP_SOURCE_BYTES but for
- * the first; texts in the arena. */
-enum { HTTP_SOURCE_ROWS = 100, HTTP_SOURCE_BYTES = 8 * 1024 * 1024 };
-bool http_source_rows(struct db *db, int64_t from, struct arena *a, struct source_row_outbox *rows,
-                      size_t *count, struct err *err) MUST_CHECK;
 
 /* Removes the rows below `to`, whose Kafka commit is known to have succeeded. */
 bool http_source_clean(struct db *db, int64_t to, struct err *err) MUST_CHECK;

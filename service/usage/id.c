@@ -91,6 +91,18 @@ struct usage_id id_of_event(const struct usage_id *usage, int64_t revision)
     return id;
 }
 
+struct usage_id id_of_specification_event(struct text specification, int64_t revision)
+{
+    unsigned char digest[SHA256_BYTES];
+    struct usage_id id;
+    uint64_t be = __builtin_bswap64((uint64_t)revision);
+    digest_parts((struct part[]){{specification.p, specification.n}, {"", 1}, {&be, sizeof be}}, 3,
+                 digest);
+    memcpy(id.bytes, digest, sizeof id.bytes);
+    set_version(&id, 8);
+    return id;
+}
+
 struct usage_id id_random(int64_t ms)
 {
     struct usage_id id;

@@ -13,6 +13,9 @@ struct usage_id id_of_record(struct text source, struct text record_id, int64_t 
 /* Version 8: SHA-256(id, revision as 8 bytes big-endian). */
 struct usage_id id_of_event(const struct usage_id *usage, int64_t revision);
 
+/* Version 8: SHA-256(id of the specification in UTF-8, 00, revision as 8 bytes big-endian). */
+struct usage_id id_of_specification_event(struct text specification, int64_t revision);
+
 /* Version 7 at `ms`, random behind (HTTP POST without natural key). */
 struct usage_id id_random(int64_t ms);
 

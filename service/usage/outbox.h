@@ -1,8 +1,8 @@
 /* outbox - messages to publish, as bytes of one outbox row (format 1): what a crash between the two
  * commits leaves.
  *
- * A message is: topic (1 byte: enum event_type, or OUTBOX_DEAD), key, number of headers, then name
- * and value of each, value. Lengths are varints, one more than the length, 0 for none.
+ * A message is: topic (1 byte: enum event_type, or one of those below), key, number of headers,
+ * then name and value of each, value. Lengths are varints, one more than the length, 0 for none.
  */
 #pragma once
 
@@ -11,7 +11,13 @@
 #include "base/text.h"
 #include "usage/event.h"
 
-enum { OUTBOX_FORMAT = 1, OUTBOX_DEAD = EVENT_TYPES, OUTBOX_TOPICS, OUTBOX_HEADERS_MAX = 1000 };
+enum {
+    OUTBOX_FORMAT = 1,
+    OUTBOX_DEAD = EVENT_TYPES, /* the numbers are stored: new topics go behind */
+    OUTBOX_SPECIFICATION,
+    OUTBOX_TOPICS,
+    OUTBOX_HEADERS_MAX = 1000
+};
 
 struct outbox_header {
     struct text name, value;

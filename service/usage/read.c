@@ -3,79 +3,285 @@
 #include <inttypes.h>
 
 #include "base/jsonr.h"
+#include "usage/id.h"
+#include "usage/query_where.h"
 
-#define READ_COLUMNS "id, status, description, rated_product_usage, document, revision"
+/* Of both collections id, document and revision come first; keys of the order come behind all. */
+#define READ_USAGE "id, document, revision, status, description, rated_product_usage"
+#define READ_SPECIFICATION "id, document, revision, updated_at"
 
 enum {
     COLUMN_ID,
+    COLUMN_DOCUMENT,
+    COLUMN_REVISION,
     COLUMN_STATUS,
     COLUMN_DESCRIPTION,
     COLUMN_RATINGS,
-    COLUMN_DOCUMENT,
-    COLUMN_REVISION
+    COLUMNS_USAGE,
+    COLUMN_UPDATED_AT = COLUMN_STATUS,
+    COLUMNS_SPECIFICATION
 };
 
-void read_row(const struct db_rows *rows, int row, struct render_row *out)
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static void render_usage_row(const struct db_rows *rows, int row, const char *base_url,
+                             const struct render_fields *fields, struct buf *b)
 {
-    memcpy(out->id.bytes, db_uuid(rows, row, COLUMN_ID), sizeof out->id.bytes);
-    out->status = db_text(rows, row, COLUMN_STATUS);
-    out->description = db_text(rows, row, COLUMN_DESCRIPTION);
-    out->ratings = db_text(rows, row, COLUMN_RATINGS);
-    out->document = db_text(rows, row, COLUMN_DOCUMENT);
+    struct render_row r = {.status = db_text(rows, row, COLUMN_STATUS),
+                           .description = db_text(rows, row, COLUMN_DESCRIPTION),
+                           .ratings = db_text(rows, row, COLUMN_RATINGS),
+                           .document = db_text(rows, row, COLUMN_DOCUMENT)};
+    memcpy(r.id.bytes, db_uuid(rows, row, COLUMN_ID), sizeof r.id.bytes);
+    render_usage(b, &r, base_url, fields);
 }
 
-int64_t read_revision(const struct db_rows *rows, int row)
+static void render_specification_row(const struct db_rows *rows, int row, const char *base_url,
+                                     const struct render_fields *fields, struct buf *b)
 {
-    return db_int8(rows, row, COLUMN_REVISION);
+    struct specification s = {.id = db_text(rows, row, COLUMN_ID),
+                              .updated_at = db_time(rows, row, COLUMN_UPDATED_AT),
+                              .document = db_text(rows, row, COLUMN_DOCUMENT)};
+    specification_render(b, &s, base_url, fields);
 }
+
+static int row_of(const struct read_page *page, int i)
+{
+    return page->turned ? page->count - 1 - i : i;
+}
+
+void read_render(const struct read_page *page, int i, const char *base_url, struct buf *b)
+{
+    const struct query *q = page->query;
+    if (q->resource == &query_usages)
+        render_usage_row(&page->rows, row_of(page, i), base_url, &q->fields, b);
+    else
+        render_specification_row(&page->rows, row_of(page, i), base_url, &q->fields, b);
+}
+
+void read_render_usage(const struct db_rows *rows, const char *base_url,
+                       const struct render_fields *fields, struct buf *b)
+{
+    render_usage_row(rows, 0, base_url, fields, b);
+}
+
+void read_render_specification(const struct db_rows *rows, const char *base_url,
+                               const struct render_fields *fields, struct buf *b)
+{
+    render_specification_row(rows, 0, base_url, fields, b);
+}
+
+int64_t read_revision(const struct db_rows *rows)
+{
+    return db_int8(rows, 0, COLUMN_REVISION);
+}
+
+struct query_token read_page_token(const struct read_page *page, int i, int64_t position,
+                                   struct arena *a)
+{
+    const struct query *q = page->query;
+    int row = row_of(page, i), first = COLUMNS_SPECIFICATION;
+    struct query_token token = {.position = position, .count = q->sort.count};
+    if (q->resource->uuid) {
+        struct usage_id id;
+        char *text = arena_alloc(a, ID_CHARS);
+        memcpy(id.bytes, db_uuid(&page->rows, row, COLUMN_ID), sizeof id.bytes);
+        id_print(&id, text);
+        token.id = text_of(text);
+        first = COLUMNS_USAGE;
+    } else {
+        token.id = db_text(&page->rows, row, COLUMN_ID);
+    }
+    for (int k = 0; k < token.count; k++)
+        token.keys[k] = db_text(&page->rows, row, first + k);
+    return token;
+}
+
+/* --- one ------------------------------------------------------------------------------------- */
 
 bool read_usage(struct db *db, const struct usage_id *id, struct db_rows *rows, struct err *err)
 {
     struct db_params p = {0};
     db_param_uuid(&p, id->bytes);
     bool ok =
-        db_query(db, "SELECT " READ_COLUMNS " FROM usage_row WHERE id = $1 AND deleted_at IS NULL",
+        db_query(db, "SELECT " READ_USAGE " FROM usage_row WHERE id = $1 AND deleted_at IS NULL",
                  &p, rows, err);
     db_params_fini(&p);
     return ok;
 }
 
-/* "<head> FROM usage_row WHERE ...": the same rows for the page, the count and the guess. */
-static void select_rows(const char *head, const struct query *q, struct buf *sql,
-                        struct db_params *p)
+bool read_specification(struct db *db, struct text id, struct db_rows *rows, struct err *err)
 {
-    buf_str(sql, head);
-    buf_str(sql, " FROM usage_row WHERE deleted_at IS NULL AND ");
-    query_where(q, sql, p);
-}
-
-bool read_page(struct db *db, const struct query *q, struct db_rows *rows, struct err *err)
-{
-    struct buf sql = {0};
     struct db_params p = {0};
-    select_rows("SELECT " READ_COLUMNS, q, &sql, &p);
-    buf_printf(&sql, " ORDER BY id DESC LIMIT %d OFFSET %" PRId64, q->limit, q->offset);
-    bool ok = db_query_once(db, buf_text(&sql), &p, rows, err);
+    db_param_text(&p, id);
+    bool ok = db_query(db, "SELECT " READ_SPECIFICATION " FROM usage_specification WHERE id = $1",
+                       &p, rows, err);
     db_params_fini(&p);
-    buf_fini(&sql);
     return ok;
 }
+
+/* --- statements ------------------------------------------------------------------------------ */
+
+/* "<head> FROM ... WHERE ...": the same rows for the page, the count and the guess. */
+static void select_rows(const char *head, const struct query *q, int party, struct query_sql *s)
+{
+    buf_printf(&s->text, "%s FROM %s WHERE %s AND ", head, q->resource->table, q->resource->there);
+    query_where(q, party, s);
+}
+
+static int64_t rows_wanted(const struct query *q)
+{
+    int64_t offset = q->after || q->before ? 0 : q->offset;
+    return offset < INT64_MAX - q->limit - 1 ? offset + q->limit + 1 : INT64_MAX;
+}
+
+static const char *columns(const struct query *q)
+{
+    return q->resource == &query_usages ? READ_USAGE : READ_SPECIFICATION;
+}
+
+/* An order that begins with usageDate and goes on with other keys has no index, but the ids say
+ * where the rows that are wanted end: all that come later have a later date. */
+static void end_by_date(const struct query *q, struct query_sql *s)
+{
+    const struct query_key *first = q->sort.keys;
+    if (q->sort.count == 0 || attribute_last(&first->path)->role != ROLE_USAGE_DATE)
+        return;
+    bool down = first->descending != q->before;
+    const char *digit = down ? "0" : "f";
+    buf_printf(&s->text, " AND id %s coalesce((SELECT rpad(left(id::text, 13), 33, '%s')::uuid",
+               down ? ">=" : "<=", digit);
+    select_rows("", q, QUERY_PARTY_ALL, s);
+    query_order_token(q, s);
+    buf_printf(&s->text, " ORDER BY id %s LIMIT 1 OFFSET %" PRId64 "), repeat('%s', 32)::uuid)",
+               down ? "DESC" : "ASC", rows_wanted(q) - 1, digit);
+}
+
+/* A part of a party's rows, as many as may be wanted. The others are found first and sorted then:
+ * else the planner, who knows little of them, may look for them among all rows by id. */
+static void select_party(const struct query *q, int party, struct query_sql *s)
+{
+    bool others = party == QUERY_PARTY_OTHERS;
+    buf_str(&s->text, others ? "(SELECT * FROM (" : "(");
+    select_rows("SELECT " READ_USAGE, q, party, s);
+    query_order_token(q, s);
+    if (others)
+        buf_str(&s->text, " OFFSET 0) AS others");
+    query_order(q, s);
+    buf_printf(&s->text, " LIMIT %" PRId64 ")", rows_wanted(q));
+}
+
+static void select_page(const struct query *q, struct query_sql *s)
+{
+    int parties = query_parties(q);
+    if (parties > 0) {
+        buf_str(&s->text, "SELECT * FROM (");
+        for (int i = 0; i < parties; i++) {
+            select_party(q, i, s);
+            buf_str(&s->text, " UNION ALL ");
+        }
+        select_party(q, QUERY_PARTY_OTHERS, s);
+        buf_str(&s->text, ") AS parts");
+    } else {
+        buf_printf(&s->text, "SELECT %s", columns(q));
+        query_order_keys(q, s);
+        select_rows("", q, QUERY_PARTY_ALL, s);
+        query_order_token(q, s);
+        end_by_date(q, s);
+    }
+    query_order(q, s);
+    buf_printf(&s->text, " LIMIT %d", q->limit + 1);
+    if (!q->after && !q->before && q->offset > 0)
+        buf_printf(&s->text, " OFFSET %" PRId64, q->offset);
+}
+
+static bool run(struct db *db, struct query_sql *s, struct db_rows *rows, struct err *err)
+{
+    struct db_params p = {0};
+    query_sql_params(s, &p);
+    bool ok = db_query_once(db, buf_text(&s->text), &p, rows, err);
+    db_params_fini(&p);
+    query_sql_fini(s);
+    return ok;
+}
+
+/* --- regular expressions --------------------------------------------------------------------- */
+
+/* Whether PostgreSQL takes the expression, asked apart: in the query itself it may never be looked
+ * at. */
+static bool check_regex(struct db *db, const struct query_condition *c, struct text regex,
+                        struct err *err)
+{
+    struct db_params p = {0};
+    struct text name = text_of(attribute_last(&c->path)->name);
+    db_param_text(&p, regex);
+    bool ok = db_query_once(db, "SELECT '' ~ $1::text COLLATE \"C\"", &p, NULL, err);
+    db_params_fini(&p);
+    if (!ok && strcmp(err->state, "2201B") == 0) {
+        char quoted[TEXT_QUOTED];
+        err_set(err, ERR_DATA, "%.*s: \"%s\" is no regular expression of PostgreSQL's",
+                TEXT_ARGS(name), text_quote(regex, quoted));
+        err->code = 400;
+    }
+    return ok;
+}
+
+static bool check_regexes(struct db *db, const struct query *q, struct err *err)
+{
+    const struct query_group *g = q->groups.items;
+    for (size_t i = 0; i < q->groups.count; i++) {
+        const struct query_condition *c = g[i].conditions.items;
+        for (size_t j = 0; j < g[i].conditions.count; j++) {
+            const struct text *t = c[j].values.items;
+            for (size_t k = 0; c[j].op == QUERY_REGEX && k < c[j].values.count; k++)
+                if (!check_regex(db, &c[j], t[k], err))
+                    return false;
+        }
+    }
+    return true;
+}
+
+/* --- page ------------------------------------------------------------------------------------ */
+
+bool read_page(struct db *db, const struct query *q, struct read_page *out, struct err *err)
+{
+    *out = (struct read_page){.query = q, .turned = q->before};
+    if (!check_regexes(db, q, err))
+        return false;
+    if (q->limit == 0)
+        return true;
+    struct query_sql s = {.a = arena_new(4096)};
+    select_page(q, &s);
+    bool ok = run(db, &s, &out->rows, err);
+    arena_free(s.a);
+    out->more = out->rows.count > q->limit;
+    out->count = out->more ? q->limit : out->rows.count;
+    return ok;
+}
+
+void read_page_fini(struct read_page *page)
+{
+    db_rows_fini(&page->rows);
+}
+
+/* --- counting -------------------------------------------------------------------------------- */
 
 /* *late: the count was ended by its timeout, *out is not set. */
 static bool count(struct db *db, const struct query *q, int timeout_ms, int64_t *out, bool *late,
                   struct err *err)
 {
-    struct buf sql = {0}, limit = {0};
+    struct query_sql s = {.a = arena_new(4096)};
+    struct buf limit = {0};
     struct db_params p = {0};
     struct db_rows rows = {0};
-    select_rows("SELECT count(*)", q, &sql, &p);
+    select_rows("SELECT count(*)", q, QUERY_PARTY_ALL, &s);
+    query_sql_params(&s, &p);
     buf_printf(&limit, "SET LOCAL statement_timeout = %d", timeout_ms > 0 ? timeout_ms : 1);
     /* None is prepared: preparing what stands behind a failed statement would cost the connection.
      */
     struct db_call calls[] = {
         {.sql = "BEGIN READ ONLY", .once = true},
         {.sql = buf_text(&limit), .once = true},
-        {.sql = buf_text(&sql), .params = &p, .rows = &rows, .once = true},
+        {.sql = buf_text(&s.text), .params = &p, .rows = &rows, .once = true},
         {.sql = "COMMIT", .once = true},
     };
     size_t failed;
@@ -88,7 +294,8 @@ static bool count(struct db *db, const struct query *q, int timeout_ms, int64_t 
     db_rows_fini(&rows);
     db_params_fini(&p);
     buf_fini(&limit);
-    buf_fini(&sql);
+    query_sql_fini(&s);
+    arena_free(s.a);
     return ok || *late;
 }
 
@@ -117,16 +324,14 @@ static int64_t plan_rows(struct text json)
 
 static bool guess(struct db *db, const struct query *q, int64_t *out, struct err *err)
 {
-    struct buf sql = {0};
-    struct db_params p = {0};
+    struct query_sql s = {.a = arena_new(4096)};
     struct db_rows rows = {0};
-    select_rows("EXPLAIN (FORMAT JSON) SELECT 1", q, &sql, &p);
-    bool ok = db_query_once(db, buf_text(&sql), &p, &rows, err);
+    select_rows("EXPLAIN (FORMAT JSON) SELECT 1", q, QUERY_PARTY_ALL, &s);
+    bool ok = run(db, &s, &rows, err);
     if (ok)
         *out = rows.count > 0 ? plan_rows(db_text(&rows, 0, 0)) : 0;
     db_rows_fini(&rows);
-    db_params_fini(&p);
-    buf_fini(&sql);
+    arena_free(s.a);
     return ok;
 }
 

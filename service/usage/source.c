@@ -10,8 +10,6 @@ enum { TAKE_TRIES = 5 };
 static const char outbox_sql[] =
     "SELECT from_offset, to_offset, format::int, messages FROM outbox"
     " WHERE topic = $1::text AND partition = $2::int ORDER BY from_offset";
-static const char look_sql[] = "SELECT next_offset, cluster_id FROM source_offset WHERE topic = "
-                               "$1::text AND partition = $2::int";
 static const char insert_sql[] =
     "INSERT INTO source_offset (topic, partition, next_offset, owner, cluster_id)"
     " VALUES ($1::text, $2::int, $4::bigint, $3::uuid, $5::text) ON CONFLICT (topic, partition) DO "
@@ -24,51 +22,64 @@ static void place(struct db_params *p, const char *topic, int partition)
     db_param_int4(p, partition);
 }
 
-bool source_outbox_row(const struct db_rows *rows, int i, struct arena *a,
+static bool good_format(int format, struct err *err)
+{
+    return format == OUTBOX_FORMAT ||
+           err_set(err, ERR_FATAL,
+                   "the outbox holds rows of format %d, written by another version of usaged",
+                   format);
+}
+
+/* A row of (from_offset, to_offset, format, messages). */
+static bool outbox_row(const struct db_rows *rows, int i, struct arena *a,
                        struct source_row_outbox *out, struct err *err)
 {
     struct text messages = db_text(rows, i, 3);
-    if (db_int4(rows, i, 2) != OUTBOX_FORMAT)
-        return err_set(err, ERR_FATAL,
-                       "the outbox holds rows of format %d, written by another version of usaged",
-                       db_int4(rows, i, 2));
     *out = (struct source_row_outbox){db_int8(rows, i, 0),
                                       db_int8(rows, i, 1),
                                       {arena_copy(a, messages.p, messages.n), messages.n}};
-    return true;
+    return good_format(db_int4(rows, i, 2), err);
 }
 
-static bool read_state(const struct db_rows *row, const struct db_rows *outbox, struct arena *a,
-                       struct source_state *out, struct err *err)
+/* A row that begins with (next_offset, cluster_id). */
+static void read_mark(const struct db_rows *rows, struct arena *a, struct source_state *out)
 {
-    *out = (struct source_state){.found = row->count > 0};
-    if (out->found) {
-        struct text cluster = db_text(row, 0, 1);
-        out->stored = db_int8(row, 0, 0);
-        out->cluster = arena_copy(a, cluster.p, cluster.n);
-    }
-    out->outbox_count = (size_t)outbox->count;
-    out->outbox = arena_alloc(a, (out->outbox_count + 1) * sizeof *out->outbox);
-    for (int i = 0; i < outbox->count; i++)
-        if (!source_outbox_row(outbox, i, a, &out->outbox[i], err))
+    *out = (struct source_state){.found = rows->count > 0 && !db_null(rows, 0, 0)};
+    if (!out->found)
+        return;
+    struct text cluster = db_text(rows, 0, 1);
+    out->stored = db_int8(rows, 0, 0);
+    out->cluster = arena_copy(a, cluster.p, cluster.n);
+}
+
+static struct source_row_outbox *room(struct arena *a, const struct db_rows *rows)
+{
+    return arena_alloc(a, ((size_t)rows->count + 1) * sizeof(struct source_row_outbox));
+}
+
+static bool read_outbox(const struct db_rows *rows, struct arena *a, struct source_state *out,
+                        struct err *err)
+{
+    out->outbox = room(a, rows);
+    for (int i = 0; i < rows->count; i++)
+        if (!outbox_row(rows, i, a, &out->outbox[out->outbox_count++], err))
             return false;
     return true;
 }
 
-static bool read_both(struct db *db, struct db_call *calls, size_t n, struct arena *a,
-                      struct source_state *out, struct err *err)
+/* Rows of source_look.sql. */
+static bool read_look(const struct db_rows *rows, struct arena *a, struct source_state *out,
+                      struct err *err)
 {
-    struct db_rows row = {0}, outbox = {0};
-    for (size_t i = 0; i < n; i++) {
-        if (calls[i].sql == outbox_sql)
-            calls[i].rows = &outbox;
-        else if (calls[i].params)
-            calls[i].rows = &row;
+    read_mark(rows, a, out);
+    out->outbox = room(a, rows);
+    for (int i = 0; i < rows->count && !db_null(rows, i, 2); i++) {
+        out->outbox[out->outbox_count++] =
+            (struct source_row_outbox){.from = db_int8(rows, i, 2), .to = db_int8(rows, i, 3)};
+        if (!good_format(db_int4(rows, i, 4), err))
+            return false;
     }
-    bool ok = db_pipe(db, calls, n, NULL, err) && read_state(&row, &outbox, a, out, err);
-    db_rows_fini(&row);
-    db_rows_fini(&outbox);
-    return ok;
+    return true;
 }
 
 /* The holder of the row is one of ours that stands still: end it. */
@@ -84,22 +95,26 @@ static bool unblock(struct db *db, struct db_params *where, struct err *err)
     return true;
 }
 
-bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16],
-                 struct arena *a, struct source_state *out, struct err *err)
+/* Takes the row, and asks `question` of the partition before the lock is gone. */
+static bool take(struct db *db, const char *topic, int partition, const unsigned char owner[16],
+                 struct db_rows *taken, const char *question, struct db_rows *answer,
+                 struct err *err)
 {
-    struct db_params where = {0}, take = {0};
+    struct db_params where = {0}, with_owner = {0};
     place(&where, topic, partition);
-    place(&take, topic, partition);
-    db_param_uuid(&take, owner);
+    place(&with_owner, topic, partition);
+    db_param_uuid(&with_owner, owner);
+    struct db_call calls[] = {
+        {.sql = "BEGIN"},
+        {.sql = "SET LOCAL lock_timeout = '2s'"},
+        {.sql = embed_text(embed_sql, "source_take.sql"), .params = &with_owner, .rows = taken},
+        {.sql = question, .params = &where, .rows = answer},
+        {.sql = "COMMIT"}};
     bool ok = false;
     for (int i = 0; !ok && i < TAKE_TRIES; i++) {
-        struct db_call calls[] = {
-            {.sql = "BEGIN"},
-            {.sql = "SET LOCAL lock_timeout = '2s'"},
-            {.sql = embed_text(embed_sql, "source_take.sql"), .params = &take},
-            {.sql = outbox_sql, .params = &where},
-            {.sql = "COMMIT"}};
-        ok = read_both(db, calls, sizeof calls / sizeof calls[0], a, out, err);
+        db_rows_fini(taken);
+        db_rows_fini(answer);
+        ok = db_pipe(db, calls, sizeof calls / sizeof calls[0], NULL, err);
         /* 55P03: lock_timeout */
         if (!ok && (strcmp(err->state, "55P03") != 0 || !unblock(db, &where, err)))
             break;
@@ -107,7 +122,34 @@ bool source_take(struct db *db, const char *topic, int partition, const unsigned
     if (!ok)
         db_rollback(db);
     db_params_fini(&where);
-    db_params_fini(&take);
+    db_params_fini(&with_owner);
+    return ok;
+}
+
+bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16],
+                 struct arena *a, struct source_state *out, struct err *err)
+{
+    struct db_rows taken = {0}, outbox = {0};
+    bool ok = take(db, topic, partition, owner, &taken, outbox_sql, &outbox, err);
+    if (ok) {
+        read_mark(&taken, a, out);
+        ok = read_outbox(&outbox, a, out, err);
+    }
+    db_rows_fini(&taken);
+    db_rows_fini(&outbox);
+    return ok;
+}
+
+bool source_take_marks(struct db *db, const char *topic, int partition,
+                       const unsigned char owner[16], struct arena *a, struct source_state *out,
+                       struct err *err)
+{
+    struct db_rows taken = {0}, rows = {0};
+    bool ok = take(db, topic, partition, owner, &taken, embed_text(embed_sql, "source_look.sql"),
+                   &rows, err) &&
+              read_look(&rows, a, out, err);
+    db_rows_fini(&taken);
+    db_rows_fini(&rows);
     return ok;
 }
 
@@ -115,11 +157,30 @@ bool source_look(struct db *db, const char *topic, int partition, struct arena *
                  struct source_state *out, struct err *err)
 {
     struct db_params where = {0};
+    struct db_rows rows = {0};
     place(&where, topic, partition);
-    struct db_call calls[] = {{.sql = look_sql, .params = &where},
-                              {.sql = outbox_sql, .params = &where}};
-    bool ok = read_both(db, calls, 2, a, out, err);
+    bool ok = db_query(db, embed_text(embed_sql, "source_look.sql"), &where, &rows, err) &&
+              read_look(&rows, a, out, err);
+    db_rows_fini(&rows);
     db_params_fini(&where);
+    return ok;
+}
+
+bool source_rows(struct db *db, const char *topic, int partition, int64_t from, struct arena *a,
+                 struct source_row_outbox out[SOURCE_ROWS], size_t *count, struct err *err)
+{
+    struct db_params p = {0};
+    struct db_rows rows = {0};
+    place(&p, topic, partition);
+    db_param_int8(&p, from);
+    db_param_int4(&p, SOURCE_ROWS);
+    db_param_int8(&p, SOURCE_BYTES);
+    bool ok = db_query(db, embed_text(embed_sql, "source_rows.sql"), &p, &rows, err);
+    *count = 0;
+    for (int i = 0; ok && i < rows.count; i++)
+        ok = outbox_row(&rows, i, a, &out[(*count)++], err);
+    db_rows_fini(&rows);
+    db_params_fini(&p);
     return ok;
 }
 

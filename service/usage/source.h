@@ -7,7 +7,7 @@
 
 struct source_row_outbox {
     int64_t from, to;
-    struct text messages; /* in the arena */
+    struct text messages; /* in the arena; absent where only the marks are asked for */
 };
 
 /* What PostgreSQL says of one source partition. */
@@ -19,18 +19,29 @@ struct source_state {
     size_t outbox_count;
 };
 
-/* A row of (from_offset, to_offset, format, messages); ERR_FATAL for a format that is not ours. */
-bool source_outbox_row(const struct db_rows *rows, int i, struct arena *a,
-                       struct source_row_outbox *out, struct err *err) MUST_CHECK;
-
-/* Puts a fresh `owner` into the row, if there is one, and reads it with the outbox, in one
- * transaction of its own. Ends a backend of ours that holds the row for longer than two seconds. */
+/* Puts a fresh `owner` into the row, if there is one, and reads it with the outbox and its messages
+ * (of a worker: two batches at most), in one transaction of its own. Ends a backend of ours that
+ * holds the row for longer than two seconds. ERR_FATAL, as of all below, for an outbox row of a
+ * format that is not ours. */
 bool source_take(struct db *db, const char *topic, int partition, const unsigned char owner[16],
                  struct arena *a, struct source_state *out, struct err *err) MUST_CHECK;
 
-/* Reads without taking: the second look before a refusal. */
+/* The same without the messages. */
+bool source_take_marks(struct db *db, const char *topic, int partition,
+                       const unsigned char owner[16], struct arena *a, struct source_state *out,
+                       struct err *err) MUST_CHECK;
+
+/* Reads without taking, and without the messages; row and outbox are of one moment, whoever writes
+ * meanwhile: the second look before a refusal. */
 bool source_look(struct db *db, const char *topic, int partition, struct arena *a,
                  struct source_state *out, struct err *err) MUST_CHECK;
+
+/* Outbox rows from `from` on, ascending, with their messages: at most SOURCE_ROWS, and SOURCE_BYTES
+ * but for the first. */
+enum { SOURCE_ROWS = 100, SOURCE_BYTES = 8 * 1024 * 1024 };
+bool source_rows(struct db *db, const char *topic, int partition, int64_t from, struct arena *a,
+                 struct source_row_outbox rows[SOURCE_ROWS], size_t *count,
+                 struct err *err) MUST_CHECK;
 
 /* The row of a first start. *inserted false: another worker was faster, begin again. */
 bool source_insert(struct db *db, const char *topic, int partition, const unsigned char owner[16],

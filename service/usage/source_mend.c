@@ -1,6 +1,79 @@
 #include "usage/source_mend.h"
 
 #include "base/embed.h"
+#include "usage/outbox.h"
+
+static bool moved(struct err *err)
+{
+    return err_set(err, ERR_RETRY, "it moved meanwhile: nothing was changed, look again");
+}
+
+/* --- looking -------------------------------------------------------------------------------- */
+
+static bool count_messages(struct text row, int64_t *count, struct err *err)
+{
+    struct outbox_message message;
+    size_t at = 0;
+    *count = 0;
+    while (outbox_next(row, &at, &message, err))
+        ++*count;
+    return err->kind == ERR_NONE;
+}
+
+/* The next rows from known[*done] on: none of these may have gone. */
+static bool count_some(struct db *db, const char *topic, int partition,
+                       const struct source_state *known, size_t *done, int64_t *messages,
+                       struct arena *chunk, struct err *err)
+{
+    struct source_row_outbox rows[SOURCE_ROWS];
+    size_t n;
+    if (!source_rows(db, topic, partition, known->outbox[*done].from, chunk, rows, &n, err))
+        return false;
+    if (n == 0)
+        return moved(err);
+    for (size_t i = 0; i < n && *done < known->outbox_count; i++, ++*done)
+        if (rows[i].from != known->outbox[*done].from)
+            return moved(err);
+        else if (!count_messages(rows[i].messages, &messages[*done], err))
+            return false;
+    return true;
+}
+
+static bool count_all(struct db *db, const char *topic, int partition,
+                      const struct source_state *known, int64_t *messages, struct err *err)
+{
+    struct arena *chunk = arena_new(64 * 1024);
+    bool ok = true;
+    for (size_t done = 0; ok && done < known->outbox_count; arena_reset(chunk))
+        ok = count_some(db, topic, partition, known, &done, messages, chunk, err);
+    arena_free(chunk);
+    return ok;
+}
+
+static bool look(struct db *db, const char *topic, int partition, const unsigned char *owner,
+                 struct arena *a, struct source_state *out, struct err *err)
+{
+    if (owner) /* nobody else may change it from now on */
+        return source_take_marks(db, topic, partition, owner, a, out, err);
+    return db_run(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
+           source_look(db, topic, partition, a, out, err);
+}
+
+bool source_mend_look(struct db *db, const char *topic, int partition, const unsigned char *owner,
+                      struct arena *a, struct source_state *out, int64_t **messages,
+                      struct err *err)
+{
+    bool ok = look(db, topic, partition, owner, a, out, err);
+    if (ok) {
+        *messages = arena_alloc(a, (out->outbox_count + 1) * sizeof **messages);
+        ok = count_all(db, topic, partition, out, *messages, err);
+    }
+    if (!owner)
+        db_rollback(db);
+    return ok;
+}
+
+/* --- doing ---------------------------------------------------------------------------------- */
 
 static void number(struct db_params *p, int64_t v)
 {
@@ -69,8 +142,7 @@ static bool move(struct db *db, const struct source_mend *m, struct db_params p[
     }
     if (!db_pipe(db, calls, n, NULL, err))
         return false;
-    return (calls[2].affected == 1 && calls[3].affected == (int)m->removed) ||
-           err_set(err, ERR_RETRY, "it moved meanwhile: nothing was changed, look again");
+    return (calls[2].affected == 1 && calls[3].affected == (int)m->removed) || moved(err);
 }
 
 bool source_mend_move(struct db *db, const struct source_mend *m, struct err *err)

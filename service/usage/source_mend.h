@@ -2,13 +2,12 @@
  */
 #pragma once
 
-#include "base/text.h"
-#include "io/db.h"
+#include "usage/source.h"
 
 struct source_mend {
     const char *topic;
     int partition;
-    const unsigned char *owner; /* 16 bytes, put there by source_take() */
+    const unsigned char *owner; /* 16 bytes, put there by source_mend_look() */
     const char *cluster;        /* the row's afterwards */
     int64_t at;
     int64_t stored_before, published_before; /* -1: none */
@@ -20,6 +19,14 @@ struct source_mend {
     const char *verdict, *by;
     int64_t trace; /* set by source_mend_begin() */
 };
+
+/* The marks and the outbox without the messages, and how many messages each of its rows has (both
+ * arrays in the arena): of one moment. Takes the row before, as a takeover does, if `owner` is not
+ * NULL. Of the messages never more than source_rows() gives is in memory. ERR_RETRY when it moved
+ * meanwhile, though it is ours. */
+bool source_mend_look(struct db *db, const char *topic, int partition, const unsigned char *owner,
+                      struct arena *a, struct source_state *out, int64_t **messages,
+                      struct err *err) MUST_CHECK;
 
 /* Writes the trace, in a transaction of its own: it is there whatever happens next. */
 bool source_mend_begin(struct db *db, struct source_mend *m, struct err *err) MUST_CHECK;

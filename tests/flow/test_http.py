@@ -141,7 +141,7 @@ def test_an_odd_id_is_not_found(served, target):
 
 
 @pytest.mark.parametrize("target", ["/", "/usage", "/tmf-api", BASE, f"{BASE}/", f"{BASE}/usage/", f"{BASE}/Usage",
-                                    f"{BASE}/usage/x/y", f"{BASE}/hub", f"{BASE}/usageSpecification",
+                                    f"{BASE}/usage/x/y", f"{BASE}/hubs", f"{BASE}/usageSpecification/x/y",
                                     "/tmf-api/usageManagement/v2/usage", f"/{BASE}/usage"])
 def test_an_unknown_path_is_not_found(served, target):
     served.client.ask("GET", target).is_error(404)
@@ -178,14 +178,14 @@ def test_a_head_is_a_get_without_the_body(served):
 
 def test_other_methods_are_not_allowed_and_options_says_which_are(served):
     usage = next(iter(served.usages))
-    for path in (f"/usage/{usage}", "/usage"):
-        for method in ("POST", "PUT", "PATCH", "DELETE", "BREW", "get"):
-            answer = served.client.ask(method, BASE + path, b"{}" if method in ("POST", "PUT", "PATCH") else None)
+    for path, allowed in ((f"/usage/{usage}", "GET, HEAD, PATCH, DELETE, OPTIONS"), ("/usage", "GET, HEAD, POST, OPTIONS")):
+        for method in ("PUT", "BREW", "get"):
+            answer = served.client.ask(method, BASE + path, b"{}" if method == "PUT" else None)
             answer.is_error(405)
-            assert answer.header("Allow") == "GET, HEAD, OPTIONS"
+            assert answer.header("Allow") == allowed
 
         options = served.client.ask("OPTIONS", BASE + path)
-        assert (options.status, options.text, options.header("Allow")) == (204, "", "GET, HEAD, OPTIONS")
+        assert (options.status, options.text, options.header("Allow")) == (204, "", allowed)
 
 
 def test_what_a_client_says_of_media_types_refuses_no_read(served):
@@ -253,17 +253,18 @@ def test_links_lead_to_the_first_previous_next_and_last_page_and_keep_the_questi
     url = f"{served.service.base}/usage?"
 
     def links(query: str) -> dict[str, str]:
-        return {rel: link.removeprefix(url) for rel, link in served.get(f"/usage?{query}").links().items()}
+        found = {rel: link.removeprefix(url) for rel, link in served.get(f"/usage?{query}").links().items()}
+        return {rel: re.sub(r"(after|before)=[\w-]+$", r"\1=", link) for rel, link in found.items()}
 
     total = len(served.having(lambda usage: usage["status"] == "received"))
     last = (total - 1) // 50 * 50
     limit = f"{question}limit=50&"
-    assert links(f"{question}limit=50") == {"first": f"{limit}offset=0", "next": f"{limit}offset=50",
+    assert links(f"{question}limit=50") == {"first": f"{limit}offset=0", "next": f"{limit}after=",
                                             "last": f"{limit}offset={last}"}
     assert links(f"offset=70&{question}limit=50") == {
-        "first": f"{limit}offset=0", "prev": f"{limit}offset=20", "next": f"{limit}offset=120",
+        "first": f"{limit}offset=0", "prev": f"{limit}before=", "next": f"{limit}after=",
         "last": f"{limit}offset={last}"}
-    assert links(f"{limit}offset={last}") == {"first": f"{limit}offset=0", "prev": f"{limit}offset={last - 50}",
+    assert links(f"{limit}offset={last}") == {"first": f"{limit}offset=0", "prev": f"{limit}before=",
                                               "last": f"{limit}offset={last}"}
     assert links(f"{limit}offset=100000")["prev"] == f"{limit}offset={last}"
 
@@ -410,11 +411,10 @@ def test_filters_are_joined_by_and(served):
 
 
 @pytest.mark.parametrize("query", [
-    "unknown=1", "Status=rated", "usage_date=x", "usageDate.=x", "status.ne=rated", "status.regex=r", "status.gt=rated",
-    "id.gt=a", "usageType%3EA", "usageType*=V", "relatedParty=x", "relatedParty.role=subscriber", "relatedParty.id.x=1",
-    "usageCharacteristic.name=cell", "usageSpecification.id=x", "description=x", "%40type=Usage", "href=x", "revision=1",
-    "sort=-usageDate", "sort=", "after=x", "before=x", "after=", "=x", "%3Dx", "status", "%zz=1", "status=%zz",
-    "status=rated;status=billed", "a%00b=1", "status%00=rated", "id=%ff", "usageType=%00", "%F0%9F%92%A9=1"])
+    "unknown=1", "Status=rated", "usage_date=x", "usageDate.=x", "status!=rated", "relatedParty=x", "relatedParty.id.x=1",
+    "usageCharacteristic.cell=1", "usageSpecification=x", "%40referredType=Usage", "revision=1", "sort=", "after=x", "before=x",
+    "after=", "=x", "%3Dx", "status", "%zz=1", "status=%zz", "status=rated;", "a%00b=1", "status%00=rated", "id=%ff",
+    "usageType=%00", "%F0%9F%92%A9=1"])
 def test_what_is_not_known_is_refused_never_ignored(served, query):
     served.get(f"/usage?{query}").is_error(400)
 

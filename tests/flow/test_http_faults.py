@@ -108,7 +108,7 @@ def test_reads_are_refused_while_postgresql_is_away_and_go_on_when_it_is_back(sc
     until("reads go on", lambda: all_reads_answer(client, scene.records))
     until("ready again", lambda: scene.main.readyz()[0] == 200 and is_up(scene.main, "postgres"))
     assert scene.main.metric("usaged_http_requests_total", route="/usage/{id}", status="503") == 1
-    assert scene.main.log_text().count("HTTP reads wait for the database") == 1
+    assert scene.main.log_text().count("HTTP waits for the database") == 1
 
 
 def test_no_read_notices_that_postgresql_was_started_again(scene, publisher, asked):

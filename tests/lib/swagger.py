@@ -1,6 +1,6 @@
 """swagger - is a JSON value what the official TMF635 v4.0.0 swagger says of a type?
 
-tmf635-v4.0.0.json beside this file holds the definitions that a Usage and an Error need, taken unchanged from TM Forum's
+tmf635-v4.0.0.json beside this file holds the definitions that a Usage, a UsageSpecification and an Error need, taken unchanged from TM Forum's
 own file (its source and its licence, Apache-2.0, are named in it). Values are parsed with Decimal (expect.parse_json).
 """
 
@@ -27,7 +27,7 @@ def _faults(schema: dict, value: Any, path: str) -> list[str]:
         return [] if name == "Any" else _faults(_DEFINITIONS[name], value, path)
     if "enum" in schema and value not in schema["enum"]:
         return [f"{path}: {value!r} is none of {schema['enum']}"]
-    check = {"object": _object, "array": _array, "string": _string, "number": _number, "boolean": _boolean}
+    check = {"object": _object, "array": _array, "string": _string, "number": _number, "integer": _number, "boolean": _boolean}
     return check[schema["type"]](schema, value, path)
 
 

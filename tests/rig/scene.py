@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Settings that name a topic. The ones that come with later issues are added here then.
 TOPICS_IN = ("raw", "rated")
-TOPICS_OUT = ("create", "state-change", "attribute-change", "delete", "dead-letter")
+TOPICS_OUT = ("create", "state-change", "attribute-change", "delete", "specification", "dead-letter")
 
 
 class Scene:

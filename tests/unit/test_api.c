@@ -36,6 +36,8 @@ static struct settings settings = {
 static char http_listen[32], operate_listen[32], database_url[64];
 static int port, operate_port;
 static struct api *api;
+static struct changes_settings changes;
+static int32_t specification_schema;
 static struct operate *operate;
 
 static int start(void **state)
@@ -54,7 +56,7 @@ static int start(void **state)
     metrics_init(&settings);
     log_set_level(LOG_ERROR);
     operate = operate_start(&settings, &err);
-    api = operate ? api_start(&settings, &err) : NULL;
+    api = operate ? api_start(&settings, &changes, &specification_schema, &err) : NULL;
     if (!api)
         fail_msg("%s", err.text);
     return 0;
@@ -129,34 +131,54 @@ static void an_odd_id_is_404_and_never_400_or_500(void **state)
     }
 }
 
+static const struct {
+    const char *target, *allow;
+} routes[] = {
+    {BASE "/usage", "Allow: GET, HEAD, POST, OPTIONS\r\n"},
+    {BASE "/usage/" SOME_ID, "Allow: GET, HEAD, PATCH, DELETE, OPTIONS\r\n"},
+    {BASE "/usageSpecification", "Allow: GET, HEAD, POST, OPTIONS\r\n"},
+    {BASE "/usageSpecification/x", "Allow: GET, HEAD, PATCH, DELETE, OPTIONS\r\n"},
+    {BASE "/openapi.json", "Allow: GET, HEAD, OPTIONS\r\n"},
+};
+
+enum { ROUTES = sizeof routes / sizeof *routes };
+
 static void another_method_is_405_with_allow(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"POST", "PATCH", "DELETE", "PUT", "TRACE", "FOO"};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        assert_error(methods[i], BASE "/usage", 405, "GET");
-        assert_error(methods[i], BASE "/usage/" SOME_ID, 405, "GET");
-        assert_non_null(
-            strstr(ask(methods[i], BASE "/usage").head, "Allow: GET, HEAD, OPTIONS\r\n"));
-    }
+    static const char *const methods[] = {"PUT", "TRACE", "FOO"};
+    for (size_t i = 0; i < ROUTES; i++)
+        for (size_t k = 0; k < sizeof methods / sizeof *methods; k++) {
+            assert_error(methods[k], routes[i].target, 405, "GET");
+            assert_non_null(strstr(ask(methods[k], routes[i].target).head, routes[i].allow));
+        }
 }
 
 static void options_is_204_with_allow(void **state)
 {
     (void)state;
-    struct answer a = ask("OPTIONS", BASE "/usage/" SOME_ID);
+    for (size_t i = 0; i < ROUTES; i++) {
+        struct answer a = ask("OPTIONS", routes[i].target);
+        assert_int_equal(a.status, 204);
+        assert_non_null(strstr(a.head, routes[i].allow));
+        assert_null(strstr(a.head, "Content-Type"));
+    }
+}
 
-    assert_int_equal(a.status, 204);
-    assert_non_null(strstr(a.head, "Allow: GET, HEAD, OPTIONS\r\n"));
-    assert_null(strstr(a.head, "Content-Type"));
+static void nothing_is_written_before_the_service_has_started(void **state)
+{
+    (void)state;
+    assert_error("DELETE", BASE "/usage/" SOME_ID, 503, "starting");
+    assert_error("POST", BASE "/usage", 415, "Content-Type");
 }
 
 static void a_bad_query_is_400_and_named_before_the_database_is_asked(void **state)
 {
     (void)state;
     assert_error("GET", BASE "/usage?colour=red", 400, "colour");
-    assert_error("GET", BASE "/usage?sort=id", 400, "sort");
-    assert_error("GET", BASE "/usage?status=a;b=c", 400, "';'");
+    assert_error("GET", BASE "/usage?sort=colour", 400, "sort");
+    assert_error("GET", BASE "/usage?status=rated;", 400, "';'");
+    assert_error("GET", BASE "/usage?after=x", 400, "after");
     assert_error("GET", BASE "/usage?usageType=%22%zz", 400, "usageType");
     assert_error("GET", BASE "/usage/" SOME_ID "?status=rated", 400, "status");
     assert_error("GET", BASE "/usage?filter=x", 501, "filter");
@@ -240,6 +262,7 @@ int main(void)
         cmocka_unit_test(an_odd_id_is_404_and_never_400_or_500),
         cmocka_unit_test(another_method_is_405_with_allow),
         cmocka_unit_test(options_is_204_with_allow),
+        cmocka_unit_test(nothing_is_written_before_the_service_has_started),
         cmocka_unit_test(a_bad_query_is_400_and_named_before_the_database_is_asked),
         cmocka_unit_test(a_database_that_is_away_is_503_with_retry_after_and_without_sql),
         cmocka_unit_test(requests_are_counted_by_route_and_never_by_id),

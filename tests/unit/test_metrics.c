@@ -82,7 +82,7 @@ static void events_that_share_a_topic_are_one_series(void **state)
     (void)state;
     metrics_events(EVENT_STATE_CHANGE, 2);
     metrics_events(EVENT_ATTRIBUTE_CHANGE, 3);
-    metrics_events(METRICS_OUT_DEAD, 1);
+    metrics_events(OUTBOX_DEAD, 1);
 
     assert_true(value("usaged_events_total{topic=\"usage.change\"}") == 5);
     assert_true(value("usaged_events_total{topic=\"usage.dead-letter\"}") == 1);

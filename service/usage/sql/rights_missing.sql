@@ -7,6 +7,9 @@ FROM (VALUES ('usage', 'SELECT'), ('usage_row', 'SELECT'), ('usage_row', 'INSERT
              ('parked_rating', 'SELECT'), ('parked_rating', 'INSERT'), ('parked_rating', 'UPDATE'),
              ('parked_rating', 'DELETE'), ('parked_sweep', 'SELECT'), ('parked_sweep', 'UPDATE'),
              ('offset_mend', 'SELECT'), ('offset_mend', 'INSERT'), ('offset_mend', 'UPDATE'),
+             ('usage_specification', 'SELECT'), ('usage_specification', 'INSERT'), ('usage_specification', 'UPDATE'),
+             ('usage_specification', 'DELETE'), ('idempotency', 'SELECT'), ('idempotency', 'INSERT'),
+             ('idempotency', 'UPDATE'), ('idempotency', 'DELETE'),
              ('outbox', 'SELECT'), ('outbox', 'INSERT'), ('outbox', 'DELETE')) AS needed (t, r)
 WHERE NOT has_table_privilege('usaged.' || t, r)
 UNION ALL

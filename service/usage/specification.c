@@ -1,0 +1,195 @@
+#include "usage/specification.h"
+
+#include "base/json_same.h"
+#include "base/jsonr.h"
+#include "base/jsonw.h"
+#include "io/writer.h"
+#include "usage/id.h"
+
+/* --- the document --- */
+
+static bool is_of_the_server(struct text key)
+{
+    return text_is(key, "id") || text_is(key, "href") || text_is(key, "lastUpdate");
+}
+
+static struct text finished(struct buf *b, struct arena *a)
+{
+    struct text t = {arena_copy(a, b->data, b->len), b->len};
+    buf_fini(b);
+    return t;
+}
+
+bool specification_of(struct text json, struct arena *a, struct specification *out, struct err *err)
+{
+    struct buf b = {0};
+    struct jsonw w = jsonw_start(&b);
+    struct jsonr r = jsonr_start(json);
+    struct text key, value;
+    *out = (struct specification){0};
+    jsonw_object(&w);
+    if (jsonr_enter(&r, JSONR_OBJECT))
+        while (jsonr_next_key(&r, a, &key)) {
+            struct jsonr ahead = r;
+            if (text_is(key, "name"))
+                jsonr_text(&ahead, a, &out->name);
+            if (!jsonr_skip(&r, &value))
+                break;
+            if (is_of_the_server(key) || text_is(value, "null"))
+                continue;
+            jsonw_member(&w, key);
+            jsonw_raw(&w, value);
+        }
+    jsonw_end(&w);
+    out->document = finished(&b, a);
+    bool good = jsonr_done(&r) && out->name.n > 0;
+    if (!good) {
+        err_set(err, ERR_DATA, "%s", r.fault ? r.fault : "name: is missing or empty");
+        err->code = 400;
+    }
+    return good;
+}
+
+static struct text href_of(const struct specification *s, const char *base_url, struct buf *b)
+{
+    buf_printf(b, "%s/usageSpecification/%.*s", base_url, TEXT_ARGS(s->id));
+    return (struct text){b->data, b->len};
+}
+
+void specification_render(struct buf *b, const struct specification *s, const char *base_url,
+                          const struct render_fields *fields)
+{
+    struct arena *a = arena_new(1024);
+    struct buf href = {0};
+    struct jsonw w = jsonw_start(b);
+    struct jsonr r = jsonr_start(s->document);
+    struct text key, value;
+    jsonw_object(&w);
+    jsonw_key(&w, "id");
+    jsonw_text(&w, s->id);
+    jsonw_key(&w, "href");
+    jsonw_text(&w, href_of(s, base_url, &href));
+    if (render_chosen(fields, TEXT("lastUpdate"))) {
+        jsonw_key(&w, "lastUpdate");
+        jsonw_instant(&w, s->updated_at);
+    }
+    if (jsonr_enter(&r, JSONR_OBJECT))
+        while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, &value))
+            if (render_chosen(fields, key)) {
+                jsonw_member(&w, key);
+                jsonw_raw(&w, value);
+            }
+    jsonw_end(&w);
+    buf_fini(&href);
+    arena_free(a);
+}
+
+/* --- changes --- */
+
+static bool member(struct text object, struct text name, struct arena *a, struct text *value)
+{
+    struct jsonr r = jsonr_start(object);
+    struct text key;
+    if (jsonr_enter(&r, JSONR_OBJECT))
+        while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, value))
+            if (text_eq(key, name))
+                return true;
+    return false;
+}
+
+static bool differs(struct text before, struct text after, struct text name, struct arena *a)
+{
+    struct text x, y;
+    bool was = member(before, name, a, &x), is = member(after, name, a, &y);
+    return was != is || (was && !json_same(x, y, a));
+}
+
+static const char *const known[] = {"name",
+                                    "description",
+                                    "version",
+                                    "lifecycleStatus",
+                                    "isBundle",
+                                    "validFor",
+                                    "specCharacteristic",
+                                    "relatedParty",
+                                    "attachment",
+                                    "constraint",
+                                    "entitySpecRelationship",
+                                    "targetEntitySchema",
+                                    "@type",
+                                    "@baseType",
+                                    "@schemaLocation"};
+
+enum { KNOWN = sizeof known / sizeof *known };
+
+static bool is_known(struct text name)
+{
+    for (size_t i = 0; i < KNOWN; i++)
+        if (text_is(name, known[i]))
+            return true;
+    return false;
+}
+
+static void add_name(struct buf *b, struct text name)
+{
+    if (b->len > 0)
+        buf_byte(b, ',');
+    buf_add(b, name.p, name.n);
+}
+
+/* Extensions of `one` that the other has otherwise, or, of the second, not at all. */
+static void add_extensions(struct buf *b, struct text one, struct text other, bool absent_only,
+                           struct arena *a)
+{
+    struct jsonr r = jsonr_start(one);
+    struct text key, value, ignored;
+    if (jsonr_enter(&r, JSONR_OBJECT))
+        while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, &value))
+            if (!is_known(key) && differs(one, other, key, a) &&
+                !(absent_only && member(other, key, a, &ignored)))
+                add_name(b, key);
+}
+
+const char *specification_changed(const struct specification *before,
+                                  const struct specification *after, struct arena *a)
+{
+    struct buf b = {0};
+    for (size_t i = 0; i < KNOWN; i++)
+        if (differs(before->document, after->document, text_of(known[i]), a))
+            add_name(&b, text_of(known[i]));
+    add_extensions(&b, after->document, before->document, false, a);
+    add_extensions(&b, before->document, after->document, true, a);
+    const char *names = arena_copy(a, buf_text(&b), b.len);
+    buf_fini(&b);
+    return names;
+}
+
+/* --- events --- */
+
+static const char *const event_names[] = {[SPECIFICATION_CREATE] = "UsageSpecificationCreateEvent",
+                                          [SPECIFICATION_ATTRIBUTE_CHANGE] =
+                                              "UsageSpecificationAttributeValueChangeEvent",
+                                          [SPECIFICATION_DELETE] = "UsageSpecificationDeleteEvent"};
+
+void specification_event_write(struct buf *b, const struct specification_event *e)
+{
+    char id[ID_CHARS];
+    struct buf json = {0};
+    struct usage_id event_id =
+        id_of_specification_event(e->specification->id, e->specification->revision);
+    id_print(&event_id, id);
+    specification_render(&json, e->specification, e->base_url, NULL);
+    writer_frame(b, e->schema_id);
+    writer_branch(b, (int)e->type); /* the union's order is the enum's */
+    writer_text(b, text_of(id));
+    writer_long(b, e->event_time);
+    writer_long(b, e->occurred);
+    writer_text(b, text_of(event_names[e->type]));
+    writer_optional_text(b, (struct text){0}); /* correlationId */
+    writer_text(b, TEXT("Usage"));
+    writer_optional_text(b, (struct text){0}); /* description */
+    writer_text(b, (struct text){json.data, json.len});
+    if (e->type == SPECIFICATION_ATTRIBUTE_CHANGE)
+        writer_text(b, text_of(e->field_path));
+    buf_fini(&json);
+}

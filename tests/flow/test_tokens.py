@@ -1,0 +1,106 @@
+"""Who may: bearer tokens, read again on SIGHUP; a port that others reach is opened only on purpose."""
+
+import hashlib
+import signal
+
+import pytest
+from lib.http import BASE, client_of
+from rig.wait import until
+
+READ, WRITE, LATER = "a-token-that-reads", "a-token-that-writes", "a-later-token"
+
+
+def line(token, name, right):
+    return f"{hashlib.sha256(token.encode()).hexdigest()} {name} {right}\n"
+
+
+@pytest.fixture(scope="module")
+def guarded(rig, tmp_path_factory):
+    """A service that asks for tokens, its file, and a way to ask."""
+    scene = rig.scene("tokens")
+    file = tmp_path_factory.mktemp("tokens") / "tokens"
+    file.write_text("# who may\n" + line(READ, "analyst", "read") + line(WRITE, "partner", "write"))
+    service = scene.service(settings={"http.tokens": file})
+    service.migrate()
+    service.start()
+    client = client_of(service)
+
+    def ask(method, path, token=None, scheme="Bearer"):
+        head = {"Authorization": f"{scheme} {token}"} if token else {}
+        body = b'{"usageSpecification":{"id":"x"}}' if method == "POST" else None
+        return client.ask(method, BASE + path, body, {**head, **({"Content-Type": "application/json"} if body else {})})
+
+    yield service, file, ask
+    client.close()
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/usage"), ("GET", "/usage/x"), ("POST", "/usage"), ("DELETE", "/usage/x")])
+def test_without_a_known_token_it_is_401(guarded, method, path):
+    _, _, ask = guarded
+    for token, scheme in ((None, ""), ("unknown", "Bearer"), (READ, "Basic")):
+        answer = ask(method, path, token, scheme)
+        answer.is_error(401)
+        assert answer.header("WWW-Authenticate") == "Bearer"
+
+
+def test_a_token_that_reads_may_not_write(guarded):
+    _, _, ask = guarded
+
+    assert ask("GET", "/usage", READ).status == 200
+    ask("POST", "/usage", READ).is_error(403)
+    ask("DELETE", "/usage/01a20779-75ca-882e-8c96-86cbff439931", READ).is_error(403)
+
+
+def test_a_token_that_writes_may_both_and_its_name_is_in_the_log(guarded):
+    service, _, ask = guarded
+
+    answer = ask("POST", "/usage", WRITE)
+
+    assert answer.status == 201 and ask("GET", "/usage", WRITE).status == 200
+    until("the write is logged", lambda: f"token=partner method=POST resource=usage id={answer.json()['id']}"
+          in service.log_text(), 5)
+    assert WRITE not in service.log_text() and hashlib.sha256(WRITE.encode()).hexdigest() not in service.log_text()
+
+
+def test_the_file_is_read_again_on_sighup_and_a_broken_one_changes_nothing(guarded):
+    service, file, ask = guarded
+    before = file.read_text()
+    ask("GET", "/usage", LATER).is_error(401)
+
+    file.write_text(before + line(LATER, "later", "read"))
+    service.process.send(signal.SIGHUP)
+    until("the new token may", lambda: ask("GET", "/usage", LATER).status == 200, 5)
+    file.write_text("nonsense\n")
+    service.process.send(signal.SIGHUP)
+    until("the fault is said", lambda: "tokens not read again" in service.log_text(), 5)
+
+    assert f"{file}, line 1" in service.log_text()
+    assert ask("GET", "/usage", LATER).status == 200
+    file.write_text(before)
+    service.process.send(signal.SIGHUP)
+    until("the token may no more", lambda: ask("GET", "/usage", LATER).status == 401, 5)
+
+
+def test_a_port_that_others_reach_is_opened_only_on_purpose(scene, tmp_path):
+    service = scene.service("open")
+    port = service.http.rpartition(":")[2]
+    tokens = tmp_path / "tokens"
+    tokens.write_text(line(READ, "analyst", "read"))
+
+    refused = service.run("settings", settings={"http.listen": f"*:{port}"}, check=False)
+
+    assert refused.returncode == 2
+    assert "http.listen" in refused.stderr and "http.tokens" in refused.stderr and "http.open=true" in refused.stderr
+    for more in ({"http.open": "true"}, {"http.tokens": tokens}):
+        assert service.run("settings", settings={"http.listen": f"*:{port}", **more}).returncode == 0
+
+
+def test_a_broken_file_stops_the_start_and_names_the_line(scene, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("abc analyst read\n")
+    service = scene.service("broken", {"http.tokens": tokens})
+    service.migrate()
+
+    done = service.run("run", check=False)
+
+    assert done.returncode == 1 and f"{tokens}, line 1" in done.stderr and "sha256sum" in done.stderr
