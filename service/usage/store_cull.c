@@ -14,13 +14,14 @@ enum { IN_A_ROW_MAX = 100, BREATH_MS = 500, ARENA_BLOCK = 1024 * 1024 };
 /* The places of some parked ratings of one usage, ascending. */
 struct places {
     struct refused_place *at;
-    size_t count;
+    size_t count, room;
 };
 
 struct search {
     struct store *s;
     struct changes *c;
     const struct store_part *parts;
+    store_enter_call *enter;
     struct err why;           /* what PostgreSQL said when it last refused something */
     enum store_write write;   /* and what it was asked to write */
     struct parked *waited;    /* what waited for the usage that was last tried alone */
@@ -73,22 +74,25 @@ static void cut_parked(struct group *g, const struct places *keep)
     }
 }
 
-/* Of those that waited and are not refused yet. */
-static struct places places_of(struct search *x)
+/* Of those that waited and are not refused yet; `all` is used again for each culprit. */
+static void list_places(struct search *x, struct places *all)
 {
     struct arena *a = x->c->a;
-    struct places all = {NULL, 0};
-    for (const struct parked *p = x->waited; p; p = p->next)
-        all.count += !p->refused;
-    all.at = arena_zero(a, (all.count + 1) * sizeof *all.at);
+    const char *topic = "";
     size_t n = 0;
     for (const struct parked *p = x->waited; p; p = p->next)
-        if (!p->refused)
-            all.at[n++] =
-                (struct refused_place){.topic = arena_copy(a, p->in.topic, strlen(p->in.topic)),
-                                       .partition = p->in.partition,
-                                       .offset = p->in.offset};
-    return all;
+        n += !p->refused;
+    if (n > all->room)
+        *all = (struct places){.at = arena_alloc(a, n * sizeof *all->at), .room = n};
+    all->count = 0;
+    for (const struct parked *p = x->waited; p; p = p->next) {
+        if (p->refused)
+            continue;
+        if (strcmp(topic, p->in.topic) != 0)
+            topic = arena_copy(a, p->in.topic, strlen(p->in.topic));
+        all->at[all->count++] = (struct refused_place){
+            .topic = topic, .partition = p->in.partition, .offset = p->in.offset};
+    }
 }
 
 /* --- one trial --- */
@@ -148,7 +152,7 @@ static enum trial_end try_groups(struct search *x, struct group *groups, size_t 
     enum store_write before = x->write;
     x->write = STORE_USAGE;
     x->s->probe_all = true; /* a copy of what is there is no insert that might be refused */
-    bool ok = store_enter(x->s, &t, x->parts, &err);
+    bool ok = x->enter(x->s, &t, x->parts, &err);
     x->waited = groups[0].parked;
     if (ok) {
         if (keep)
@@ -172,10 +176,11 @@ static enum trial_end try_groups(struct search *x, struct group *groups, size_t 
     return TRIAL_TAKEN;
 }
 
+/* A group of a sweep has no records, and is tried as it is. */
 static enum trial_end try_entries(struct search *x, const struct group *g, struct entry **entries,
                                   size_t n, const struct places *keep)
 {
-    struct group some = changes_some(g, entries, n);
+    struct group some = g->count > 0 ? changes_some(g, entries, n) : *g;
     return try_groups(x, &some, 1, keep);
 }
 
@@ -215,11 +220,14 @@ static bool refuse_entry(struct search *x, struct entry *e)
     return note_refused(x);
 }
 
-static bool refuse_place(struct search *x, const struct usage_id *id, struct refused_place *place)
+static bool refuse_place(struct search *x, const struct usage_id *id,
+                         const struct refused_place *place)
 {
-    place->why = text_of_refusal(x, id);
-    place->next = x->c->refused_places;
-    x->c->refused_places = place;
+    struct refused_place *found = arena_alloc(x->c->a, sizeof *found);
+    *found = *place;
+    found->why = text_of_refusal(x, id);
+    found->next = x->c->refused_places;
+    x->c->refused_places = found;
     return note_refused(x);
 }
 
@@ -252,17 +260,18 @@ static bool cull_entries(struct search *x, const struct group *g, struct entry *
 
 static bool cull_parked(struct search *x, const struct group *g, struct entry **live, size_t n)
 {
+    struct places all = {0};
     for (;;) {
         enum trial_end end = try_entries(x, g, live, n, NULL);
         if (end != TRIAL_REFUSED)
             return end == TRIAL_TAKEN;
-        struct places all = places_of(x);
+        list_places(x, &all);
         size_t low = 0, high = all.count;
         if (high == 0)
             return true; /* it is not these: the batch itself will say */
         while (high - low > 1) {
             size_t middle = low + (high - low) / 2;
-            end = try_entries(x, g, live, n, &(struct places){all.at, middle});
+            end = try_entries(x, g, live, n, &(struct places){.at = all.at, .count = middle});
             if (end == TRIAL_FAILED)
                 return false;
             *(end == TRIAL_TAKEN ? &low : &high) = middle;
@@ -280,7 +289,10 @@ static bool cull_group(struct search *x, const struct group *g)
         return refuse_entry(x, g->entries[0]);
     struct entry **live = arena_alloc(x->c->a, n * sizeof(struct entry *));
     memcpy(live, g->entries, n * sizeof(struct entry *));
-    return cull_entries(x, g, live, &n) && (n == 0 || cull_parked(x, g, live, n));
+    if (!cull_entries(x, g, live, &n))
+        return false;
+    bool all_refused = n == 0 && g->count > 0;
+    return all_refused || cull_parked(x, g, live, n);
 }
 
 /* --- halving --- */
@@ -338,30 +350,49 @@ static bool is_of_the_records(struct search *x)
     return true;
 }
 
-bool store_cull(struct store *s, struct changes *c, const struct store_part *parts, struct err *err)
+/* --- the search --- */
+
+static bool find_refused(struct search *x)
 {
-    struct search x = {
-        .s = s, .c = c, .parts = parts, .why = *err, .breathed = instant_ticks(), .err = err};
-    struct err first = *err;
-    if (s->settings.before_search && !s->settings.before_search(s->settings.before_search_arg, err))
+    struct store *s = x->s;
+    struct changes *c = x->c;
+    struct err first = *x->err;
+    x->why = first;
+    x->breathed = instant_ticks();
+    if (s->settings.before_search &&
+        !s->settings.before_search(s->settings.before_search_arg, x->err))
         return false;
     if (!s->trial)
         s->trial = arena_new(ARENA_BLOCK);
-    bool ok = c->group_count > 0 && cull_range(&x, 0, c->group_count, c->group_count > 1) &&
-              is_of_the_records(&x);
+    bool ok = c->group_count > 0 && cull_range(x, 0, c->group_count, c->group_count > 1) &&
+              is_of_the_records(x);
     arena_reset(s->trial);
     if (!ok)
         return false;
-    if (x.found[STORE_USAGE] + x.found[STORE_PARKED] == 0) {
-        *err = first;
+    if (x->found[STORE_USAGE] + x->found[STORE_PARKED] == 0) {
+        *x->err = first;
         return false;
     }
     for (int w = 0; w < STORE_WRITES; w++)
-        s->refused_now[w] += x.found[w];
-    changes_regroup(c);
-    s->probe_all = true;
+        s->refused_now[w] += x->found[w];
     failpoint("after-trials");
     return true;
+}
+
+bool store_cull(struct store *s, struct changes *c, const struct store_part *parts, struct err *err)
+{
+    struct search x = {.s = s, .c = c, .parts = parts, .enter = store_enter, .err = err};
+    if (!find_refused(&x))
+        return false;
+    changes_regroup(c);
+    s->probe_all = true;
+    return true;
+}
+
+bool store_cull_sweep(struct store *s, struct changes *c, store_enter_call *enter, struct err *err)
+{
+    struct search x = {.s = s, .c = c, .enter = enter, .err = err};
+    return find_refused(&x);
 }
 
 void store_count_refused(struct store *s, const struct changes *c)

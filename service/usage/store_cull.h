@@ -24,6 +24,17 @@ bool store_is_data(const struct err *err);
 bool store_cull(struct store *s, struct changes *c, const struct store_part *parts,
                 struct err *err) MUST_CHECK;
 
+/* Begins the transaction of a trial, up to where all is known that the outcomes depend on; it is
+ * called again and again for the same groups. */
+typedef bool store_enter_call(struct store *s, struct changes *c, const struct store_part *parts,
+                              struct err *err);
+
+/* The same for a sweep (changes_sweep()), which has no records: of the parked ratings that `enter`
+ * (with `parts` NULL) hangs on its groups. They are in c->refused_places then, in memory of c->a:
+ * the transaction that is begun with `c` again ends them. */
+bool store_cull_sweep(struct store *s, struct changes *c, store_enter_call *enter,
+                      struct err *err) MUST_CHECK;
+
 /* Parked ratings that a cull of this batch has found, as they are read again. */
 void store_mark_refused(struct changes *c);
 
