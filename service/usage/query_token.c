@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include <openssl/evp.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/buf.h"

@@ -317,7 +317,7 @@ static bool merge(struct store_http *s, const struct usage *before, struct text 
               http_write_refuse(err, 400, "The patch is nested too deep");
     struct text json = {arena_copy(s->arena, merged.data, merged.len), merged.len};
     buf_fini(&merged);
-    if (!ok || !model_check(MODEL_USAGE_CREATE, json, s->arena, err) ||
+    if (!ok || !model_check(MODEL_USAGE_MERGED, json, s->arena, err) ||
         !(body_merged(json, s->settings.mapping, before, s->arena, after, err) || bad_request(err)))
         return false;
     after->usage->revision = before->revision + 1;

@@ -314,9 +314,9 @@ def test_topics_makes_those_that_are_missing_when_told_to(bare):
 
     made = service.topics(create=True, partitions=3)
 
-    assert missing.returncode == 1 and missing.stdout.count("does not exist") == 7
+    assert missing.returncode == 1 and missing.stdout.count("does not exist") == 8
     assert f"{bare.topic['state-change']}" in missing.stdout and "(setting topic.state-change)" in missing.stdout
-    assert made.returncode == 0 and made.stdout.count("made ") == 7 and made.stdout.count("3 partitions  ok") == 7
+    assert made.returncode == 0 and made.stdout.count("made ") == 8 and made.stdout.count("3 partitions  ok") == 8
     assert {bare.rig.kafka.partitions(name) for name in bare.topic.values()} == {3}
     again = service.topics(create=True)
     assert again.returncode == 0 and "made" not in again.stdout
@@ -346,7 +346,7 @@ def test_topics_and_run_refuse_an_outbound_topic_that_does_not_fit(bare):
     line = cannot_start(service)
 
     largest = 900 * 1024 + 65536
-    assert said.returncode == 1 and said.stdout.count("  ok\n") == 5
+    assert said.returncode == 1 and said.stdout.count("  ok\n") == 6
     assert re.search(rf"^{re.escape(compacted)} .*is compacted \(setting topic.create\)", said.stdout, flags=re.M)
     assert re.search(rf"^{re.escape(small)} .*max\.message\.bytes 200000 \(setting topic\.dead-letter\).* {largest}:",
                      said.stdout, flags=re.M)

@@ -3,14 +3,14 @@ once."""
 
 import pytest
 from lib.faults import QUICK, Failpoint
-from lib.outages import WAYS, give_back, take_away
+from lib.outages import give_back, take_away
 from lib.writers import Writers, settled
 from rig.wait import until
 
 PLACES = ("write-inserted", "write-locked", "write-before-number", "write-before-commit", "write-after-commit",
           "http-before-publish", "http-before-send-offsets", "http-before-kafka-commit", "http-after-kafka-commit",
           "http-before-clean")
-SHORT = ("write-before-commit", "write-after-commit", "http-before-kafka-commit", "http-before-clean")
+SHORT = ("write-before-commit", "http-before-kafka-commit")
 
 
 @pytest.mark.parametrize("place", [place if place in SHORT else pytest.param(place, marks=pytest.mark.long)
@@ -28,8 +28,8 @@ def test_a_process_that_is_killed_loses_and_doubles_no_change(scene, place):
     settled(scene, writers)
 
 
-@pytest.mark.parametrize("place", ["write-before-commit", pytest.param("write-locked", marks=pytest.mark.long),
-                                   pytest.param("http-before-kafka-commit", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("place", ["write-before-commit", "write-locked", "http-before-kafka-commit"])
 def test_a_process_that_stands_still_is_waited_for_by_nobody_and_changes_nothing_when_it_wakes(scene, place):
     first, second = scene.service("a", QUICK), scene.service("b", QUICK)
     first.migrate()
@@ -47,8 +47,8 @@ def test_a_process_that_stands_still_is_waited_for_by_nobody_and_changes_nothing
     settled(scene, writers)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("part", ["postgres", pytest.param("kafka", marks=pytest.mark.long)])
+@pytest.mark.parametrize("part, way", [("postgres", "killed"), *(pytest.param(part, way, marks=pytest.mark.long) for part, way
+                                       in (("postgres", "frozen"), ("kafka", "killed"), ("kafka", "frozen")))])
 def test_an_outage_loses_and_doubles_no_change(scene, part, way):
     service = scene.service("a", {**QUICK, "http.statement-timeout-ms": 2000})
     service.migrate()

@@ -66,21 +66,27 @@ def traces(scene):
 
 @contextmanager
 def locked(scene):
-    """Nobody else publishes, or mends, meanwhile."""
+    """Nobody else publishes, or mends, meanwhile. A session ends a moment after its process."""
     with scene.connect() as db:
-        assert db.execute(f"SELECT pg_try_advisory_lock({LOCK})").fetchone() == (True,)
+        until("the lock is free", lambda: db.execute(f"SELECT pg_try_advisory_lock({LOCK})").fetchone()[0])
         yield
+        db.execute(f"SELECT pg_advisory_unlock({LOCK})")
+
+
+def wait_unlocked(scene):
+    with locked(scene):
+        pass
 
 
 def lose_session(scene, application):
     """Ends the session of this application that holds the lock."""
     with scene.connect() as db:
         ended = db.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS a USING (pid) WHERE locktype = 'advisory'"
-            " AND a.datname = current_database() AND a.application_name LIKE %s", (f"{application}/%",)).fetchall()
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS a USING (pid)"
+            " WHERE locktype = 'advisory' AND a.datname = current_database() AND a.application_name LIKE %s",
+            (f"{application}/%",)).fetchall()
         assert ended == [(True,)]
-        until("the lock is free", lambda: db.execute(
-            f"SELECT pg_try_advisory_lock({LOCK}) AND pg_advisory_unlock({LOCK})").fetchone()[0])
+    wait_unlocked(scene)
 
 
 # ---- doing -----------------------------------------------------------------------------------------------------------
@@ -152,6 +158,7 @@ def test_a_publisher_that_has_lost_the_lock_cannot_undo_a_mend(lost, settled_and
     assert published(lost) == stored(lost) and traces(lost)[0][:1] + traces(lost)[0][-1:] == (0, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lost", PLACES[:1], indirect=True)
 def test_what_a_mend_has_given_up_does_not_come_out_later(lost):
     with lost.connect() as db:
@@ -178,9 +185,11 @@ def test_a_mend_without_yes_fences_nobody(lost, settled_and_right):
     assert traces(lost) == []
 
 
+@pytest.mark.long
 def test_a_mend_that_has_lost_the_lock_cannot_move_the_mark_of_a_service(scene, publisher, settled_and_right):
     take_over_at(scene, 3, TWO)
     assert scene.main.stop() == 0
+    wait_unlocked(scene)
     point = Failpoint(scene, "http-before-send-offsets", "stop", 1)
     log = scene.folder / "mend.log"
     process = Process(scene.main.command(*words(1, "--yes"), settings=QUIET), log, env=point.env)
@@ -210,7 +219,8 @@ def test_the_mark_and_the_outbox_that_a_takeover_finds_are_of_one_moment(scene):
             db.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
             scene.main.start(wait=False)
             until("the keeper asks", lambda: watch.execute(
-                "SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE NOT granted AND datname = current_database()"
+                "SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE NOT granted"
+                " AND datname = current_database()"
                 " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')").fetchone())
             set_stored(db, 4)
             add_rows(db, 3, 4)
@@ -229,6 +239,7 @@ def message(size):
     return b"\0\0\0" + bytes(varint) + bytes(size)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count, size, of_each", [(96, 1 << 20, 4), (250, 10, 3)], ids=["large", "many"])
 def test_a_mend_counts_the_messages_of_any_outbox_in_little_memory(scene, count, size, of_each):
     take_over_at(scene, 1, TWO)

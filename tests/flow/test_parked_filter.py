@@ -72,6 +72,7 @@ def claims_held(scene, topic):
         db.execute("SELECT pg_advisory_unlock(%s)", (GATE,))
 
 
+@pytest.mark.long
 def test_a_rating_that_another_worker_has_parked_just_now_is_found(scene, run, publisher, settled_and_right):
     run(UNSWEPT)
     source = Records(301)
@@ -85,6 +86,7 @@ def test_a_rating_that_another_worker_has_parked_just_now_is_found(scene, run, p
     joined_by_usages(scene, 20)
 
 
+@pytest.mark.long
 def test_ratings_that_were_parked_before_the_start_are_found(scene, run, publisher, settled_and_right):
     service = run(SWEPT)
     source = Records(302)
@@ -159,6 +161,7 @@ def test_a_rating_whose_transaction_was_the_oldest_at_the_last_refresh_is_found(
     joined_by_usages(scene, 1)
 
 
+@pytest.mark.long
 def test_with_a_new_session_all_is_read_anew(scene, run, publisher, settled_and_right):
     """It may be of a server that gives out again the numbers of transactions that a crash took with it."""
     run(SWEPT)
@@ -212,6 +215,7 @@ def test_beyond_its_bounds_it_asks_for_each(scene, run, publisher, settled_and_r
     assert ended(scene)[scene.topic["raw"], "changed"] >= 61
 
 
+@pytest.mark.long
 def test_usages_for_which_nothing_waits_are_not_asked_for(scene, run, publisher, settled_and_right):
     """Whoever asks locks, and nobody can."""
     run(UNSWEPT)

@@ -144,3 +144,246 @@ def test_operators_repeat_as_they_should_in_long_conjunctions(collection):
         group = [collection.questions.condition(attribute) for _ in range(4)]
         query = to_text([group], random.Random(5))
         assert collection.ids(query) == collection.having(lambda one: collection.oracle.finds([group], one)), query
+
+
+# ---- 5.1 pages ---------------------------------------------------------------------------------------------------------
+
+def test_every_list_has_both_counts_of_what_the_filter_leaves(collection):
+    name = collection.documents[0]["id"]
+    for query, total, here in (("", len(collection.documents), 100), ("limit=7", len(collection.documents), 7),
+                               ("limit=0", len(collection.documents), 0), (f"id={name}", 1, 1), ("id=nobody", 0, 0),
+                               (f"id={name}&limit=0", 1, 0), (f"id={name}&offset=1", 1, 0), (f"id={name}&offset=999", 1, 0),
+                               ("limit=1001", len(collection.documents), len(collection.documents)),
+                               ("offset=99999999", len(collection.documents), 0)):
+        answer = collection.get(query)
+        assert (answer.status, answer.total(), len(answer.usages())) == (200, total, here), query
+        assert answer.header("X-Result-Count") == str(here)
+
+
+def test_a_token_that_is_not_ours_or_of_another_sort_or_beside_an_offset_is_refused(collection, served):
+    links = collection.get("limit=5&offset=5").links()
+    after, before = (links[rel].rpartition("=")[2] for rel in ("next", "prev"))
+    other = served.usages if collection is served.specifications else served.specifications
+
+    for query in (f"after={after}x", f"after={after[:-1]}", "after=", "before=AAAA", f"sort=id&after={after}",
+                  f"sort=-%40type&before={before}", f"after={after}&offset=0", f"before={before}&offset=5",
+                  f"after={after}&before={before}", f"after={after}&after={after}", f"after.eq={after}"):
+        collection.get(query).is_error(400)
+    other.get(f"after={after}").is_error(400)
+    assert collection.get(f"sort=-id&after={after}&limit=5").usages()
+    assert collection.get(f"sort=id,%40type&after={collection.get('sort=id&limit=1').links()['next'].rpartition('=')[2]}").usages()
+
+
+def test_pages_behind_a_token_are_not_moved_by_rows_that_come_in_front(served):
+    """By offset the last row of a page would come again."""
+    collection = served.specifications
+    first = collection.get("limit=10")
+    with served.scene.connect() as db:
+        db.execute("INSERT INTO usage_specification SELECT 'zzz', name, revision, created_at, updated_at, document "
+                   "FROM usage_specification LIMIT 1")
+        try:
+            second = collection.client.get(first.links()["next"].partition("/v4")[2])
+            back = collection.client.get(second.links()["prev"].partition("/v4")[2])
+        finally:
+            db.execute("DELETE FROM usage_specification WHERE id = 'zzz'")
+
+    assert [one["id"] for one in second.usages()] == collection.having(lambda one: True)[10:20]
+    assert back.json() == first.json()
+    assert "prev" in back.links(), "there is a row in front of it now"
+
+
+def test_the_way_back_ends_at_the_first_page(collection):
+    answer = collection.get("limit=10&offset=25")
+    seen = []
+    while "prev" in answer.links():
+        answer = collection.client.get(answer.links()["prev"].partition("/v4")[2])
+        seen = [one["id"] for one in answer.usages()] + seen
+        assert "next" in answer.links()
+    assert seen == collection.having(lambda one: True)[:25]
+
+
+def test_rows_whose_keys_are_too_long_for_a_url_are_paged_by_offset(served):
+    long = {usage["id"]: "\U0001f4de" * 400 + str(number) for number, usage in enumerate(served.usages.documents[:3])}
+    with served.scene.connect() as db:
+        for usage, text in long.items():
+            db.execute("UPDATE usage_row SET description = %s WHERE id = %s", (text, usage))
+        try:
+            answer = served.client.get("/usage?sort=-description&limit=1")
+            assert "offset=1>" in answer.header("Link")
+            found = served.usages.pages("sort=-description&limit=2")
+            back = served.usages.pages("sort=-description&limit=2", forward=False)
+        finally:
+            for usage in served.usages.documents[:3]:
+                db.execute("UPDATE usage_row SET description = %s WHERE id = %s", (usage.get("description"), usage["id"]))
+
+    assert found[:3] == sorted(long, key=long.get, reverse=True)
+    assert sorted(found) == sorted(back) == sorted(one["id"] for one in served.usages.documents)
+    assert found == back
+
+
+# ---- 5.2 sort ----------------------------------------------------------------------------------------------------------
+
+def test_the_default_order_is_the_newest_first(served):
+    newest = sorted((one["id"] for one in served.usages.documents), reverse=True)
+    assert served.usages.ids("") == served.usages.ids("sort=-usageDate") == served.usages.ids("sort=-href") == newest
+    assert served.usages.ids("sort=usageDate") == served.usages.ids("sort=id") == newest[::-1]
+
+
+def test_a_plus_that_was_not_encoded_is_ascending(collection):
+    wanted = collection.having(lambda one: True, ("@type", False), ("@baseType", True))
+    for query in ("sort=+%40type,-%40baseType", "sort=%20@type,-@baseType", "sort=%2B@type,-@baseType"):
+        assert collection.ids(query) == wanted
+
+
+@pytest.mark.parametrize("query", ["sort=", "sort=colour", "sort=relatedParty.id", "sort=validFor.startDateTime", "sort=relatedParty",
+                                   "sort=id,,", "sort=usageCharacteristic.value", "sort=-", "sort=status.asc", "sort=id&sort=id"])
+def test_what_cannot_be_sorted_by_is_refused(collection, query):
+    assert "sort" in collection.get(query).is_error(400)
+
+
+# ---- 5.3 fields --------------------------------------------------------------------------------------------------------
+
+def test_fields_choose_first_level_names_and_id_and_href_are_always_there(collection):
+    for query, names in (("fields=%40type,relatedParty", {"@type", "relatedParty"}), ("fields=none", set()), ("fields=x", set()),
+                         ("fields=relatedParty.id", {"relatedParty"}), ("fields=name&fields=%40type", {"name", "@type"}),
+                         ("fields=lastUpdate", {"lastUpdate"})):
+        for one in collection.get(f"{query}&limit=30").usages():
+            whole = next(document for document in collection.documents if document["id"] == one["id"])
+            assert set(one) == {"id", "href"} | names & set(whole), query
+    assert len(collection.get("fields=&limit=1").json()[0]) > 2
+
+
+# ---- 5.4 filters, example by example -----------------------------------------------------------------------------------
+
+def test_conditions_under_one_array_are_about_one_element(served):
+    def is_pair(one: dict) -> bool:
+        return any(item["name"] == "a" and item.get("valueType") == "b" for item in one.get("usageCharacteristic", ()))
+
+    def has_both(one: dict) -> bool:
+        items = one.get("usageCharacteristic", ())
+        return any(item["name"] == "a" for item in items) and any(item.get("valueType") == "b" for item in items)
+
+    pair = served.usages.having(is_pair)
+    assert served.usages.ids("usageCharacteristic.name=a&usageCharacteristic.valueType=b") == pair != []
+    assert len(served.usages.having(has_both)) > len(pair), "or the test would show nothing"
+
+
+def test_not_equal_is_about_all_elements_and_true_of_none(served):
+    def no_a(one: dict) -> bool:
+        return all(party["id"] != "a" for party in one.get("relatedParty", ()))
+
+    assert served.usages.ids("relatedParty.id.ne=a") == served.usages.having(no_a) != []
+    assert served.usages.ids("description.ne=a") == served.usages.having(lambda one: one.get("description") != "a")
+    assert any("description" not in one for one in served.usages.documents)
+
+
+def test_a_number_is_found_however_it_is_written_and_a_text_as_it_is(served):
+    def values(one: dict) -> list:
+        return [item["value"] for item in one.get("usageCharacteristic", ())]
+
+    def numeric(one: dict) -> bool:
+        return any(str(value) in ("187", "187.0", "1.87e2") and not isinstance(value, bool) for value in values(one)
+                   if type(value).__name__ == "Raw")
+
+    by_number = served.usages.having(lambda one: numeric(one) or "187" in values(one))
+    assert served.usages.ids("usageCharacteristic.value=187") == by_number != []
+    assert served.usages.ids("usageCharacteristic.value.gte=187&usageCharacteristic.value.lte=187") == served.usages.having(numeric)
+
+
+def test_numbers_that_no_arithmetic_holds_break_no_query(served):
+    odd = [one for one in served.usages.documents
+           if any(str(item["value"]) in ("1e400000", "9" * 400) for item in one.get("usageCharacteristic", ()))]
+    assert odd, "there are such usages"
+    for query in ("usageCharacteristic.value.gt=1", "usageCharacteristic.value=1", "usageCharacteristic.value.ne=1",
+                  "usageCharacteristic.value.regex=e4", "usageCharacteristic.name=a&usageCharacteristic.value=1e5"):
+        assert served.usages.get(query).status == 200
+    assert set(served.usages.ids("usageCharacteristic.value=1e400000")) <= {one["id"] for one in odd}
+    assert served.usages.ids("usageCharacteristic.value=1e400000")
+
+
+def test_a_regular_expression_is_an_advanced_one_unanchored_and_case_sensitive(served):
+    def matching(expression: str) -> list[str]:
+        return served.usages.having(lambda one: re.search(expression, one.get("description", "")) is not None
+                                    and "description" in one)
+
+    for expression in ("all", "^call", "[[:digit:]]|x", "(a)|(b)", "c.*e$", "^$", "", "主叫"):
+        python = expression.replace("[[:digit:]]", "[0-9]")
+        assert served.usages.ids(f"description.regex={quote(expression)}") == matching(python), expression
+    assert served.usages.ids("description.regex=(?i)CALL") == matching("[Cc]all")
+    assert served.usages.ids("description.regex=CALL") == []
+
+
+@pytest.mark.parametrize("expression", ["(", "[a", "*", "a{2,1}", "\\", "a{99999}", "[[:nothing:]]"])
+@pytest.mark.parametrize("beside", ["", "&id=nobody", "&limit=0"])
+def test_a_regular_expression_that_is_none_is_refused_whatever_else_is_asked(collection, expression, beside):
+    message = collection.get(f"%40type.regex={quote(expression)}{beside}").is_error(400)
+    assert "@type" in message and expression[0] in message
+
+
+def test_groups_are_alternatives_and_what_pages_belongs_to_none(served):
+    wanted = served.usages.having(lambda one: (one["status"] == "rated" and one.get("usageType") == "a")
+                                  or one["status"] == "billed")
+    assert served.usages.ids("status=rated&usageType=a;status=billed") == wanted != []
+    assert served.usages.ids("status=rated&fields=id&usageType=a;sort=-id&status=billed") == wanted
+    for query in ("status=rated;", ";", "status=rated;limit=5", "sort=id;status=rated"):
+        assert "';'" in served.usages.get(query).is_error(400)
+
+
+def test_a_window_of_dates_is_two_conditions_on_one_name(served):
+    dates = sorted(one["usageDate"] for one in served.usages.documents)
+    low, high = dates[100], dates[200]
+    assert served.usages.ids(f"usageDate.gte={low}&usageDate.lt={high}") == served.usages.having(
+        lambda one: low <= one["usageDate"] < high)
+    assert served.usages.ids(f"usageDate={low},{high}") == served.usages.having(lambda one: one["usageDate"] in (low, high))
+
+
+def test_more_conditions_than_a_query_may_have_are_refused_with_the_limit(served):
+    answer = served.usages.get("&".join(["id=a"] * 1001))
+    assert "1000" in answer.is_error(400)
+    served.usages.get("&".join(["id=a"] * 10_000)).is_error(414)
+
+
+@pytest.mark.parametrize("query", ["colour=red", "relatedParty=x", "%40referredType=x", "relatedParty.id.x=1", "extension=1",
+                                   "revision=1", "relatedParty.role.like=x", "validFor=x", "usageCharacteristic=x", "specification=x"])
+def test_what_is_no_attribute_is_refused_never_ignored(collection, query):
+    assert query.partition("=")[0].replace("%40", "@").removesuffix(".like") in collection.get(query).is_error(400)
+
+
+# ---- 5.5 ---------------------------------------------------------------------------------------------------------------
+
+def test_jsonpath_is_not_implemented_whatever_it_holds(collection):
+    for query in ("filter=", "filter=%zz", "colour=red&filter=x", "filter=a[?(@.b=='c'%26%26!@.d)]", "limit=-1;filter=x"):
+        assert "filter" in collection.get(query).is_error(501)
+
+
+# ---- specifications ----------------------------------------------------------------------------------------------------
+
+def test_a_specification_is_read_by_its_id(served):
+    for one in served.specifications.documents[::10]:
+        answer = served.client.get(f"/usageSpecification/{one['id']}")
+        assert answer.status == 200 and answer.header("ETag") == '"1"'
+        found = answer.json()
+        assert {name: found[name] for name in ("id", "href", "name", "lastUpdate")} == {
+            name: one[name] for name in ("id", "href", "name", "lastUpdate")}
+        assert set(found) == set(one)
+        assert served.client.get(f"/usageSpecification/{one['id']}?fields=name").json() == {
+            name: one[name] for name in ("id", "href", "name")}
+    for target in ("x", "%00", "%ff", "%zz", "a%2Fb", "0" * 4000, "01a20779-75ca-882e-8c96-86cbff439931"):
+        assert "usageSpecification" in served.client.get(f"/usageSpecification/{target}").is_error(404)
+    served.client.get("/usageSpecification/spec-0401?name=x").is_error(400)
+
+
+def test_specifications_are_found_by_id_and_by_name(served):
+    one = served.specifications.documents[5]
+    assert served.specifications.ids(f"id={one['id']}") == [one["id"]]
+    assert one["id"] in served.specifications.ids(f"name={quote(one['name'], safe='')}")
+    assert served.specifications.ids("name=nobody") == []
+
+
+def test_a_date_of_a_specification_is_found_however_it_was_written(served):
+    moment = "2026-11-20T01:33:20.000Z"
+    found = served.specifications.ids(f"validFor.startDateTime={moment}")
+    written = {one["validFor"]["startDateTime"] for one in served.specifications.documents if one["id"] in found}
+    assert served.specifications.ids("validFor.startDateTime.gte=0001-01-01T00:00:00Z") == served.specifications.having(
+        lambda one: "startDateTime" in one.get("validFor", {}))
+    assert all(text[:10] in ("2026-11-20", "2026-11-19") for text in written)
