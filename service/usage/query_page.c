@@ -134,7 +134,7 @@ static bool take_offset(struct query *q, const struct query_piece *piece, struct
 static bool take_limit(struct query *q, const struct query_piece *piece, struct arena *a,
                        struct err *err)
 {
-    int64_t number;
+    int64_t number = 0;
     if (!take_number(piece, a, &number, err))
         return false;
     q->limit = number < q->limits->limit_max ? (int)number : q->limits->limit_max;

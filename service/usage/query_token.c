@@ -22,7 +22,8 @@ static uint64_t digest(struct text order, struct text bytes)
 static void put_text(struct buf *b, struct text t)
 {
     buf_be16(b, t.p ? (uint16_t)t.n : (uint16_t)ABSENT);
-    buf_add(b, t.p, t.n);
+    if (t.p)
+        buf_add(b, t.p, t.n);
 }
 
 /* base64url without '=' (RFC 4648 section 5). */

@@ -6,10 +6,7 @@
 #include "base/instant.h"
 #include "usage/id.h"
 
-enum {
-    LOOK_RATINGS = 20000,          /* in one question: a second of a backlog of millions */
-    SWEEP_BYTES = 32 * 1024 * 1024 /* of records, and of the documents of their usages */
-};
+enum { LOOK_RATINGS = 20000 /* in one question: a second of a backlog of millions */ };
 
 bool sweep_find_begin(struct sweep_find *f, struct err *err)
 {

@@ -13,7 +13,7 @@
 
 #include "usage/store_sweep_passed.h"
 
-enum { SWEEP_USAGES = 500 };
+enum { SWEEP_USAGES = 500, SWEEP_BYTES = 32 * 1024 * 1024 /* of records and documents */ };
 
 struct sweep_find {
     struct db *db;
@@ -28,7 +28,8 @@ struct sweep_find {
 /* At most one of the two is not empty. */
 struct sweep_due {
     /* Usages that are there, ascending: all that waits for them is to be applied. Together with it
-     * they have SWEEP_BYTES, but for the first, of which nothing can be left out. */
+     * they have at most SWEEP_BYTES, but for the first, of which nothing can be left out; those
+     * that were passed over, at most SWEEP_PASSED_MAX, are not weighed. */
     struct usage_id ids[SWEEP_USAGES];
     size_t count;
     /* Ratings that have waited too long, of usages that are not there: usage_id, topic, partition,

@@ -254,7 +254,7 @@ def test_a_mend_counts_the_messages_of_any_outbox_in_little_memory(scene, count,
     _, _, used = os.wait4(process.pid, 0)
 
     assert f"  {count - 1} outbox rows with {of_each * (count - 1)} messages are given up" in said, said
-    assert used.ru_maxrss < 300 << 10  # KiB; all of it is 384 MiB, and was in memory twice
+    assert used.ru_maxrss < 450 << 10  # KiB; all of it is 384 MiB, and would be there twice; a sanitizer keeps 256 back
 
 
 # ---- the time-out of a transaction -----------------------------------------------------------------------------------

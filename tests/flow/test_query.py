@@ -9,9 +9,10 @@ from urllib.parse import quote
 import pytest
 from lib.http import Answer, Client, client_of
 from lib.query_content import Content, Questions, store_specifications, store_usages
-from lib.query_oracle import Oracle, in_order, to_text
+from lib.query_oracle import Condition, Oracle, in_order, to_text
 
 USAGES, SPECIFICATIONS = 400, 120
+INDEXED = ("a", "Call", "国内主叫", "50%")
 ROUNDS = 350
 
 
@@ -54,7 +55,7 @@ class Collection:
 class Served:
     def __init__(self, rig: Any):
         self.scene = rig.scene("query")
-        self.service = self.scene.service(settings={"usage.indexed-characteristics": "a, Call, 国内主叫, 50%"})
+        self.service = self.scene.service(settings={"usage.indexed-characteristics": ", ".join(INDEXED)})
         self.service.migrate()
         content = Content(20261126)
         usages = [content.usage() for _ in range(USAGES)]
@@ -138,6 +139,17 @@ def test_every_sortable_attribute_sorts_both_ways_rows_without_it_last(collectio
             assert collection.pages(f"{sort_text([(name, descending)])}&limit=77") == wanted, (name, descending)
 
 
+@pytest.mark.parametrize("keys", [[("usageDate", True), ("status", False)], [("usageDate", False), ("status", True)],
+                                  [("usageDate", True), ("usageType", True), ("description", False)], [("usageDate", False)]])
+def test_an_order_that_begins_with_the_date_goes_on_among_usages_of_one_moment(served, keys):
+    wanted = served.usages.having(lambda one: True, *keys)
+    moments = [one["usageDate"] for one in served.usages.documents]
+    assert len(moments) - len(set(moments)) > 40, "many have the date of another"
+    for limit in (1, 7):
+        assert served.usages.pages(f"{sort_text(keys)}&limit={limit}") == wanted
+        assert served.usages.pages(f"{sort_text(keys)}&limit={limit}", forward=False) == wanted
+
+
 def test_operators_repeat_as_they_should_in_long_conjunctions(collection):
     """Many conditions on one attribute: equality adds up, all else narrows."""
     for attribute in collection.questions.attributes[::3]:
@@ -212,6 +224,8 @@ def test_rows_whose_keys_are_too_long_for_a_url_are_paged_by_offset(served):
             assert "offset=1>" in answer.header("Link")
             found = served.usages.pages("sort=-description&limit=2")
             back = served.usages.pages("sort=-description&limit=2", forward=False)
+            up = served.usages.pages("sort=description&limit=7")  # to the long ones by tokens, from there by offset
+            down = served.usages.pages("sort=description&limit=7", forward=False)
         finally:
             for usage in served.usages.documents[:3]:
                 db.execute("UPDATE usage_row SET description = %s WHERE id = %s", (usage.get("description"), usage["id"]))
@@ -219,6 +233,10 @@ def test_rows_whose_keys_are_too_long_for_a_url_are_paged_by_offset(served):
     assert found[:3] == sorted(long, key=long.get, reverse=True)
     assert sorted(found) == sorted(back) == sorted(one["id"] for one in served.usages.documents)
     assert found == back
+    have = [one for one in up if one in long or "description" in next(
+        usage for usage in served.usages.documents if usage["id"] == one)]
+    assert up == down and up[:len(have)] == have and have[-3:] == sorted(long, key=long.get)
+    assert sorted(up) == sorted(found)
 
 
 # ---- 5.2 sort ----------------------------------------------------------------------------------------------------------
@@ -288,6 +306,17 @@ def test_a_number_is_found_however_it_is_written_and_a_text_as_it_is(served):
     by_number = served.usages.having(lambda one: numeric(one) or "187" in values(one))
     assert served.usages.ids("usageCharacteristic.value=187") == by_number != []
     assert served.usages.ids("usageCharacteristic.value.gte=187&usageCharacteristic.value.lte=187") == served.usages.having(numeric)
+
+
+@pytest.mark.parametrize("value", ["187", "187.00", "1.870E2", "a", "6", "0.6", "true", "1e400000", "-0"])
+def test_a_characteristic_with_an_index_is_found_by_the_same_rules(served, value):
+    found = []
+    for name in INDEXED:
+        groups = [[Condition("usageCharacteristic.name", "eq", (name,)), Condition("usageCharacteristic.value", "eq", (value, "e"))]]
+        wanted = served.usages.having(lambda one: served.usages.oracle.finds(groups, one))
+        assert served.usages.ids(to_text(groups)) == wanted, name
+        found += wanted
+    assert found, "or the test would show nothing"
 
 
 def test_numbers_that_no_arithmetic_holds_break_no_query(served):

@@ -148,6 +148,7 @@ def test_writers_go_on_while_indexes_are_made(indexed):
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'usaged-migrate' AND wait_event_type = 'Lock' "
                 "AND datname = current_database()").fetchone()[0] == 1)
             slowest = 0.0
+            indexed.db.execute("SET statement_timeout = '10s'")
             for number in range(10):
                 began = time.monotonic()
                 indexed.add(START + number)

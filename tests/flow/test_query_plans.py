@@ -125,7 +125,22 @@ def test_a_party_is_found_by_both_indexes_as_subscriber_and_as_another(explained
         assert len(answer.usages()) == answer.total() == count
         for part in ("party_id_id_idx", "other_party_ids_idx"):
             assert part in explained.page()
-        assert "Seq Scan" not in explained.page() and explained.rows_read() == count, explained.page()
+        assert explained.rows_read() == count, explained.page()
+
+
+def test_a_party_is_not_looked_for_among_all_rows_where_most_have_others(explained):
+    """The planner takes any party for a frequent one then, and would go through the newest rows for a page of one."""
+    newest = "id >= id_floor('2026-11-01T00:00:00Z')"
+    with explained.scene.connect() as db:
+        db.execute(f"CREATE TEMP TABLE kept AS SELECT id, other_party_ids FROM usage_row WHERE {newest}")
+        db.execute(f"UPDATE usage_row SET other_party_ids = ARRAY['big'] WHERE {newest}")
+        db.execute("ANALYZE usage_row")
+        try:
+            assert explained.get("relatedParty.id=nobody&limit=1").usages() == []
+            assert explained.rows_read() == 0, explained.page()
+        finally:
+            db.execute("UPDATE usage_row u SET other_party_ids = k.other_party_ids FROM kept k WHERE u.id = k.id")
+            db.execute("VACUUM ANALYZE usage_row")
 
 
 def test_a_page_of_a_party_reads_no_more_than_a_page(explained):
@@ -145,7 +160,7 @@ def test_a_characteristic_of_the_setting_is_found_by_its_index(explained):
     question = "usageCharacteristic.name=msisdn&usageCharacteristic.value=13800000123"
     answer = explained.get(question)
     assert len(answer.usages()) == 4
-    assert "usage_characteristic_values_idx" in explained.page() and "Seq Scan" not in explained.page()
+    assert "usage_characteristic_values_idx" in explained.page()
     assert explained.rows_read() == 4
 
     explained.get(f"{question}&usageDate.gte=2026-09-10T00:00:00Z&usageDate.lt=2026-09-20T00:00:00Z")

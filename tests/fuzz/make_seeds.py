@@ -216,6 +216,23 @@ def bodies() -> None:
         write("body", name, bytes([int(name[0])]) + text.encode())
 
 
+def queries() -> None:
+    for name, text in {
+            "page": "offset=20&limit=10&fields=id,status&sort=-usageDate,status,+description",
+            "window": "usageDate.gte=2026-11-01T00:00:00Z&usageDate%3C2026-12-01T08:00:00+08:00&status=rated,rerated",
+            "groups": "status=rated&usageType=A%2CB,C;id=01a20779-75ca-882e-8c96-86cbff439931;href.regex=x$;"
+                      "usageDate.ne=2026-11-01T00:00:00.0001Z",
+            "element": "usageCharacteristic.name=msisdn&usageCharacteristic.value==1.870e2&usageCharacteristic.value.gt=-5E-3"
+                       "&usageCharacteristic.characteristicRelationship.id.ne=x,y&usageCharacteristic.name%3D~%5Ea",
+            "parties": "relatedParty.id=a,b&relatedParty.role*=pay&sort=id",
+            "rating": "ratedProductUsage.isBilled=false&ratedProductUsage.productRef.id=p&ratedProductUsage.taxRate%3E%3D6",
+            "specification": "specCharacteristic.regex.regex=a&specCharacteristic.characteristicValueSpecification."
+                             "validFor.endDateTime.lt=2026-01-01t00:00:00z&sort=-isBundle,lastUpdate&name=%E8%AE%A1",
+            "after": "limit=5&after=1ipLShyjwmgAAAAAAAAABQAkMDFhMjA3NzktNzVjYS04ODJlLThjOTYtODZjYmZmNDM5OTMx",
+            "faults": "filter=x;%zz=1&=;&limit=-1&status=Rated&id=%00&usageDate=x&a*b&c!=d"}.items():
+        write("query", name, text.encode())
+
+
 if __name__ == "__main__":
-    for make in (records, schemas, answers, settings, numbers, documents, merges, bodies):
+    for make in (records, schemas, answers, settings, numbers, documents, merges, bodies, queries):
         make()

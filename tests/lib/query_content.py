@@ -44,6 +44,7 @@ class Content:
     def __init__(self, seed: int):
         self.dice = random.Random(seed)
         self._number = 0
+        self._date = START
 
     def some(self, make, most: int = 3) -> list:
         return [make() for _ in range(self.dice.randrange(1, most + 1))]
@@ -100,7 +101,9 @@ class Content:
     def usage(self) -> dict:
         """In the order of a stored document."""
         self._number += 1
-        date = START + self.dice.randrange(SPAN) // 1000 * self.dice.choice((1, 1000))
+        if self.dice.random() < 0.8:  # else that of the one before
+            self._date = START + self.dice.randrange(SPAN) // 1000 * self.dice.choice((1, 1000))
+        date = self._date
         made = {"id": usage_id("query", str(self._number), date), "usageDate": instant(date),
                 "status": self.dice.choice(STATUSES), "usageSpecification": self.reference()}
         makers = {"description": self.text, "usageType": self.text, "usageCharacteristic": lambda: self.some(self.characteristic, 5),

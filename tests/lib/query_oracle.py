@@ -168,9 +168,10 @@ def _holds(conditions: list, node: Any) -> bool:
 # ---- order ------------------------------------------------------------------------------------------------------------
 
 def in_order(documents: Iterable[dict], keys: list[tuple[str, bool]]) -> list[dict]:
-    """`keys` are (name, descending). Newest first within; rows without the attribute last in both directions. Only of usages
-    whose dates differ can be said by usageDate alone which is first."""
-    rows = sorted(documents, key=lambda one: one["id"], reverse=True)
+    """`keys` are (name, descending). Rows that they leave equal are the newest first, or in the direction of usageDate where
+    that is the last key: the id begins with it. Rows without an attribute come last in both directions."""
+    by_date = bool(keys) and keys[-1][0] == "usageDate"
+    rows = sorted(documents, key=lambda one: one["id"], reverse=keys[-1][1] if by_date else True)
     for name, descending in reversed(keys):
         have = [row for row in rows if _key(row, name) is not None]
         have.sort(key=lambda row: _key(row, name), reverse=descending)

@@ -112,6 +112,13 @@ static void a_token_that_is_not_ours_is_400(void **state)
         token[i] = was;
     }
     assert_refused(with("", "after", arena_printf(a, "%sA", token)), 400, "after");
+    /* Made by somebody who knows how: without the order's key, or of no id. */
+    struct query_token made = {.id = TEXT("01a20779-75ca-882e-8c96-86cbff439931")},
+                       odd = {.id = TEXT("x")};
+    assert_refused(
+        with("sort=status", "after", query_token_write(&made, TEXT("usage+status-id"), a).p), 400,
+        "after");
+    assert_refused(with("", "after", query_token_write(&odd, TEXT("usage-id"), a).p), 400, "after");
     assert_refused(with("", "after.eq", token), 400, "after");
 }
 

@@ -119,6 +119,9 @@ static void repeated_ranges_are_and_and_so_are_ne_and_regex(void **state)
     assert_where("usageType.gt=A&usageType.lte=C&usageType.gt=B",
                  "(usage_type) COLLATE \"C\" > <A> AND (usage_type) COLLATE \"C\" <= <C> AND "
                  "(usage_type) COLLATE \"C\" > <B>");
+    assert_where("usageType=A&usageType.ne=B&usageType.gt=C",
+                 "usage_type = <A> AND (usage_type = <B>) IS NOT TRUE AND (usage_type) COLLATE "
+                 "\"C\" > <C>");
     assert_where("usageType.ne=A&usageType.ne=B",
                  "(usage_type = <A>) IS NOT TRUE AND (usage_type = <B>) IS NOT TRUE");
     assert_where("description.regex=a&description.regex=b",
