@@ -53,6 +53,7 @@ struct keeper {
     int64_t published; /* known while open */
     int64_t next_sweep, next_renew, next_look, next_expire; /* ticks */
     int64_t failing_since;
+    bool told; /* .. and the log says so */
     int failures;
     bool refused;
     int64_t said; /* ticks: the refusal */
@@ -323,9 +324,11 @@ static void say_failing(struct keeper *k, const struct err *err)
     bool others = health_waits(key);
     snprintf(text, sizeof text, "source " HTTP_SOURCE ": %s%s%.320s", err->state,
              err->state[0] ? " " : "", err->text);
-    if (health_wait(key, k->owner, text) && !others && !stop_asked())
+    if (health_wait(key, k->owner, text) && !others && !stop_asked()) {
+        k->told = true;
         log_line(LOG_WARNING, "waiting", "for=%s why=\"%s\"", postgres ? "postgres" : "kafka",
                  text);
+    }
 }
 
 static void say_going(struct keeper *k)
@@ -333,8 +336,9 @@ static void say_going(struct keeper *k)
     k->failing_since = 0;
     k->failures = 0;
     bool postgres = health_go(HEALTH_POSTGRES, k->owner), kafka = health_go(HEALTH_KAFKA, k->owner);
-    if ((postgres || kafka) && !stop_asked())
+    if ((postgres || kafka) && k->told && !stop_asked())
         log_line(LOG_INFO, "going on", "after=%s", postgres ? "postgres" : "kafka");
+    k->told = false;
 }
 
 static int wait_ms(const struct keeper *k)
