@@ -233,8 +233,10 @@ static bool sweep(struct keeper *k, struct err *err)
         return true;
     k->next_sweep = now + k->settings->parked_sweep_ms;
     while (more && !stop_asked()) {
-        if (!sweep_once(k->sweep, &done, &more, err))
+        if (!sweep_once(k->sweep, &done, &more, err)) {
+            k->next_sweep = 0; /* at the next step, or that would look well */
             return false;
+        }
         health_beat(k->owner);
         if (done)
             counts_parked(done);
@@ -397,6 +399,14 @@ static void live(struct keeper *k)
     } while (!pause_for(k));
 }
 
+/* While PostgreSQL is waited for, and in a long search of the sweep. */
+static void breathe(void *keeper, int waited_ms)
+{
+    (void)waited_ms;
+    struct keeper *k = keeper;
+    health_beat(k->owner);
+}
+
 static void *run(void *arg)
 {
     struct keeper *k = arg;
@@ -406,7 +416,8 @@ static void *run(void *arg)
     log_set_thread("keeper");
     health_watch(k->owner, WATCH_MS);
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
-    k->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
+    k->db = db_new(&(struct db_options){
+        .url = s->database_url, .application_name = name, .idle = breathe, .idle_arg = k});
     k->sweep = sweep_new(k->db, k->changes);
     k->arena = arena_new(ARENA_BLOCK);
     k->mark = http_mark_new(s, idle, k);
