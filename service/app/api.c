@@ -400,10 +400,7 @@ struct api *api_start(const struct settings *s, const struct changes_settings *c
     api->writer.settings = s;
     api->writer.changes = changes;
     api->writer.specification_schema = specification_schema;
-    api->writer.mapping =
-        (struct mapping_settings){.default_specification_id = s->default_specification_id,
-                                  .usage_oldest_ms = s->usage_oldest_ms,
-                                  .usage_newest_ms = s->usage_newest_ms};
+    api->writer.mapping = settings_mapping(s);
     snprintf(api->application_name, sizeof api->application_name, "usaged/%s", s->instance_id);
     struct http_options options = http_options_of(api);
     bool good = !s->http_tokens || (api->tokens = tokens_open(s->http_tokens, err));

@@ -25,17 +25,15 @@ static const char patch_types[] = "application/merge-patch+json, application/jso
 void api_write_store_init(const struct api_writer *w, const char *application_name,
                           struct api_write_store *out)
 {
-    static const char *const intervals[] = {"hour", "day", "month"};
     const struct settings *s = w->settings;
     out->db = db_new(&(struct db_options){.url = s->database_url,
                                           .application_name = application_name,
                                           .deadline_ms = s->http_statement_timeout_ms + 1500,
                                           .statement_timeout_ms = s->http_statement_timeout_ms});
-    out->usages =
-        store_http_new(&(struct store_http_settings){.db = out->db,
-                                                     .interval = intervals[s->partition_interval],
-                                                     .changes = w->changes,
-                                                     .mapping = &w->mapping});
+    out->usages = store_http_new(&(struct store_http_settings){.db = out->db,
+                                                               .interval = settings_interval(s),
+                                                               .changes = w->changes,
+                                                               .mapping = &w->mapping});
     out->specifications = specification_store_new(
         &(struct specification_store_settings){.db = out->db,
                                                .base_url = s->http_base_url,

@@ -305,7 +305,6 @@ static bool publish_before_search(void *worker, struct err *err)
 static void open_parts(struct worker *w)
 {
     const struct settings *s = w->settings;
-    static const char *const intervals[] = {"hour", "day", "month"};
     char id[512], name[300];
     snprintf(id, sizeof id, "%s-%s-%d", s->group, s->instance_id, w->number);
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
@@ -315,7 +314,7 @@ static void open_parts(struct worker *w)
                             .idle_arg = w};
     w->db = db_new(&db);
     w->store = store_new(&(struct store_settings){.db = w->db,
-                                                  .interval = intervals[s->partition_interval],
+                                                  .interval = settings_interval(s),
                                                   .documents_max = DOCUMENTS_MAX,
                                                   .before_search = publish_before_search,
                                                   .before_search_arg = w});
@@ -334,9 +333,7 @@ static void open_parts(struct worker *w)
         abort();
     batch_init(&w->batches[0], s);
     batch_init(&w->batches[1], s);
-    w->mapping = (struct mapping_settings){.default_specification_id = s->default_specification_id,
-                                           .usage_oldest_ms = s->usage_oldest_ms,
-                                           .usage_newest_ms = s->usage_newest_ms};
+    w->mapping = settings_mapping(s);
 }
 
 static void close_parts(struct worker *w)

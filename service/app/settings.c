@@ -243,6 +243,18 @@ struct settings *settings_read(const char *file, char *const *environment, char 
     return NULL;
 }
 
+const char *settings_interval(const struct settings *s)
+{
+    return intervals[s->partition_interval];
+}
+
+struct mapping_settings settings_mapping(const struct settings *s)
+{
+    return (struct mapping_settings){.default_specification_id = s->default_specification_id,
+                                     .usage_oldest_ms = s->usage_oldest_ms,
+                                     .usage_newest_ms = s->usage_newest_ms};
+}
+
 void settings_free(struct settings *s)
 {
     struct whole *w = (struct whole *)s;

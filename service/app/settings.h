@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "io/kafka.h"
 #include "usage/event.h"
+#include "usage/mapping.h"
 
 enum { SETTINGS_KAFKA_MAX = 64 };
 
@@ -62,6 +63,12 @@ struct settings {
 struct settings *settings_read(const char *file, char *const *environment, char *const *sets,
                                int set_count, FILE *errors);
 void settings_free(struct settings *s);
+
+/* partition.interval as it is written. */
+const char *settings_interval(const struct settings *s);
+
+/* What mapping needs of them, for records and bodies alike. */
+struct mapping_settings settings_mapping(const struct settings *s);
 
 /* `usaged settings`: effective value and where it came from, a line each; secrets as ***. */
 void settings_print(const struct settings *s, FILE *out);

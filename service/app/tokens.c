@@ -31,20 +31,12 @@ static int by_digest(const void *a, const void *b)
 
 /* --- the file --- */
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static bool read_digest(const char *text, unsigned char out[SHA256_DIGEST_LENGTH])
 {
     if (strlen(text) != 2 * SHA256_DIGEST_LENGTH)
         return false;
     for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) {
-        int high = hex(text[2 * i]), low = hex(text[2 * i + 1]);
+        int high = text_hex_digit(text[2 * i]), low = text_hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         out[i] = (unsigned char)(high << 4 | low);

@@ -29,6 +29,15 @@ static inline bool text_is(struct text a, const char *s)
     return text_eq(a, text_of(s));
 }
 
+/* 0 to 15; -1: no hexadecimal digit. */
+static inline int text_hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
 /* Valid UTF-8 without NUL; shortest forms only, no surrogates, at most U+10FFFF (RFC 3629). */
 bool text_is_utf8(const char *p, size_t n);
 

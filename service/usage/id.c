@@ -130,14 +130,6 @@ void id_print(const struct usage_id *id, char out[ID_CHARS])
     *out = 0;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 bool id_parse(struct text t, struct usage_id *out)
 {
     if (t.n != ID_CHARS - 1)
@@ -146,7 +138,7 @@ bool id_parse(struct text t, struct usage_id *out)
     for (int i = 0; i < 16; i++, p += 2) {
         if (dash_before(i) && *p++ != '-')
             return false;
-        int high = hex_digit(p[0]), low = hex_digit(p[1]);
+        int high = text_hex_digit(p[0]), low = text_hex_digit(p[1]);
         if (high < 0 || low < 0)
             return false;
         out->bytes[i] = (unsigned char)(high << 4 | low);

@@ -18,14 +18,6 @@ bool query_bad_value(struct err *err, struct text name, struct text value, const
     return false;
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* The next character, decoded; -1 at the end, -2 for a broken escape. */
 static int next_char(struct text *rest)
 {
@@ -35,9 +27,9 @@ static int next_char(struct text *rest)
     size_t used = 1;
     int value = (unsigned char)c;
     if (c == '%') {
-        if (rest->n < 3 || hex(rest->p[1]) < 0 || hex(rest->p[2]) < 0)
+        if (rest->n < 3 || text_hex_digit(rest->p[1]) < 0 || text_hex_digit(rest->p[2]) < 0)
             return -2;
-        value = hex(rest->p[1]) * 16 + hex(rest->p[2]);
+        value = text_hex_digit(rest->p[1]) * 16 + text_hex_digit(rest->p[2]);
         used = 3;
     }
     rest->p += used;
