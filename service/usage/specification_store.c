@@ -165,8 +165,9 @@ static bool lock(struct specification_store *s, struct text id, struct specifica
                                       .updated_at = db_time(&rows, 0, 2),
                                       .document = kept(s->arena, db_text(&rows, 0, 3))};
     db_rows_fini(&rows);
-    return found ||
-           http_write_refuse(err, 404, "No usageSpecification with id %s", text_quote(id, quoted));
+    if (!found)
+        http_write_refuse(err, 404, "No usageSpecification with id %s", text_quote(id, quoted));
+    return found;
 }
 
 static bool merge(struct specification_store *s, const struct specification *before,
