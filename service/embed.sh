@@ -9,7 +9,7 @@ set -eu
 output=$1
 shift
 mkdir -p "$(dirname "$output")"
-part=$output.part
+part=$output.$$ # two makes at once do not write into one
 trap 'rm -f "$part"' EXIT
 
 # One initializer: name, bytes, size. As numbers, since string literals have limits and escapes.

@@ -150,9 +150,8 @@ def name_of(right):
 
 
 def one_line(done):
-    """The only line that is worse than a warning. A connection that is just being closed may say that it is."""
-    said = [line for line in done.stderr.splitlines() if line.startswith("usaged: ") or
-            " error " in line and "in state DOWN" not in line]
+    """The only line that is worse than a warning."""
+    said = [line for line in done.stderr.splitlines() if line.startswith("usaged: ") or " error " in line]
     assert done.returncode == 1 and len(said) == 1, done.stderr
     return said[0]
 

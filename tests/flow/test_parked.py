@@ -42,7 +42,7 @@ def test_a_rating_and_its_usage_that_are_stored_at_once_are_joined_by_the_sweep(
     settled_and_right()
     assert ended(pair, "@http") == {"changed": 10}
     assert pair.main.metric("usaged_parked_ended_total", outcome="changed") == 10
-    assert pair.main.metric("usaged_parked") == 0
+    until("the gauge has followed", lambda: pair.main.metric("usaged_parked") == 0, 15)
 
 
 def swept(scene):
