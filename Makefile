@@ -129,7 +129,7 @@ unit_programs = $(UNIT:%=$(BUILD)/$(1)/unit/%)
 demo: build
 	@$(PYTHON) tests/demo/demo.py
 
-# Flow tests run the build with failpoints; its code is otherwise the same. They wait more than they work, so two rigs at
+# Flow tests run the build with failpoints; its code is otherwise the same. They wait more than they work, so three rigs at
 # once, each with files of its own, take half the time. The long files go first, so that none is left alone at the end.
 LONG_FIRST := parked database_refusals replay mend outages takeover zombies outcomes dead_letters evolution kills acls query parked_filter http_write_faults
 
@@ -137,7 +137,7 @@ test: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(BUILD)/test/fuzz/differential $(BUILD)/test/fuzz/model \
 	  $(call unit_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,test) \
-	  --pytest -q -m 'not long' -n 2 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \
+	  --pytest -q -m 'not long' -n 3 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \
 	  tests/flow tests/lib tests/fuzz
 
 unit: install-test

@@ -10,12 +10,13 @@
 enum { START_MS = 60000 };
 
 /* A refused login does not pass by itself. Of a worker's two clients one says it; of the start and
- * of a command admin.c does. A client that is closed in the middle of a login calls that one too.
+ * of a command admin.c does. A connection that is closed in the middle of a login calls that one
+ * too.
  */
 static bool is_refused_login(const rd_kafka_t *client, const char *text)
 {
     return rd_kafka_type(client) == RD_KAFKA_CONSUMER &&
-           strstr(text, "SASL authentication error") && !strstr(text, "Broker handle destroyed");
+           strstr(text, "SASL authentication error") && !strstr(text, "failed: Local:");
 }
 
 /* librdkafka says "broker down" and "transaction failed" in many words and often; one line from us

@@ -216,8 +216,8 @@ def test_a_rating_that_cannot_be_parked_is_a_dead_letter(scene, publisher, settl
 # --- everything ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch", (20, 20_000))
-@pytest.mark.parametrize("before", (0, 50))
+@pytest.mark.parametrize("before, batch", (
+    (50, 20), (0, 20_000), *(pytest.param(*one, marks=pytest.mark.long) for one in ((0, 20), (50, 20_000)))))
 def test_a_table_that_refuses_everything_costs_no_record(scene, publisher, settled_and_right, batch, before):
     service = migrated(scene, **{"batch.records": batch}).start()
     source = Records(310)
@@ -292,8 +292,9 @@ def test_a_constraint_on_the_service_s_own_tables_costs_no_record(scene, publish
 # --- faults meanwhile --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place, times", (("in-trial", 1), ("in-trial", 17), ("after-trials", 1), ("before-commit", 1),
-                                          ("after-commit", 1)))
+@pytest.mark.parametrize("place, times", (
+    ("in-trial", 17), ("after-commit", 1),
+    *(pytest.param(*one, marks=pytest.mark.long) for one in (("in-trial", 1), ("after-trials", 1), ("before-commit", 1)))))
 def test_a_death_while_it_is_looked_for_what_is_refused_changes_nothing(scene, publisher, settled_and_right, place, times):
     service = migrated(scene)
     alter(scene, NO_SPOILT)

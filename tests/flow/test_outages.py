@@ -26,7 +26,7 @@ def test_postgres_away_in_mid_load_is_waited_for(scene, publisher, settled_and_r
     episode.check()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ("killed", pytest.param("frozen", marks=pytest.mark.long)))
 def test_a_broker_away_for_longer_than_a_transaction_may_last_is_waited_for(scene, publisher, settled_and_right, way):
     service, traffic = flowing(scene, publisher, seed=102)
 
@@ -63,7 +63,7 @@ def test_a_registry_away_holds_only_what_needs_it(scene, publisher, settled_and_
     episode.check()
 
 
-@pytest.mark.parametrize("key", ("postgres", "kafka", "registry"))
+@pytest.mark.parametrize("key", ("postgres", pytest.param("kafka", marks=pytest.mark.long), "registry"))
 def test_a_part_away_at_the_start_is_waited_for(scene, publisher, settled_and_right, key):
     service = scene.service(settings=QUICK)
     service.migrate()
