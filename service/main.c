@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-enum { EXIT_USAGE = 2, SETS_MAX = 256 };
+enum { EXIT_USAGE = 2, SETS_MAX = 256, KEEP_MAX = 8 * 1024 * 1024 /* bytes of one piece */ };
 
 enum option_code {
     OPTION_SET = 256, /* above every character */
@@ -367,15 +367,18 @@ static int read_line(int argc, char **argv, struct line *line, const struct comm
 }
 
 /* librdkafka's threads would each get an arena of their own from malloc, and keep what they once
- * needed. */
-static void few_arenas(void)
+ * needed. And what is larger than a batch needs again goes back to the system when it is freed: by
+ * itself malloc learns from the first giant that giants are usual, and keeps them (peak among
+ * records of every limit: 109 to 147 MiB before, 69 to 72 after; ingestion has no such pieces). */
+static void keep_little_memory(void)
 {
     mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, KEEP_MAX);
 }
 
 int main(int argc, char **argv)
 {
-    few_arenas();
+    keep_little_memory();
     struct line line = {.migrate.role = "usaged", .mend.at = -1};
     const struct command *command = NULL;
     int code = read_line(argc, argv, &line, &command);
