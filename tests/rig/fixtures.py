@@ -15,11 +15,20 @@ __all__ = ["rig", "scene"]
 
 LOG_LINES = 40
 
+_running: list[Rig] = []
+
 
 @pytest.fixture(scope="session")
 def rig() -> Iterator[Rig]:
+    """The first to ask starts it, and is the last to be torn down: each folder whose conftest.py takes this in has a
+    fixture of its own."""
+    if _running:
+        yield _running[0]
+        return
     with Rig() as started:
+        _running.append(started)
         yield started
+        _running.clear()
 
 
 @pytest.fixture
