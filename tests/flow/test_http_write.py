@@ -8,73 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lib import readme, swagger
-from lib.consume import Decoder, read_all
 from lib.expect import instant
 from lib.http import BASE, Client, client_of
 from lib.identity import event_id, usage_id
 from lib.publish import Publisher
 from lib.records import Records, id_of
 from lib.settle import wait_settled
-from rig.wait import until
-
-MONEY = {"unit": "CNY", "value": 0.60}
-RATING = {"ratingDate": "2026-11-20T08:18:41.007Z", "taxExcludedRatingAmount": MONEY,
-          "taxIncludedRatingAmount": {"unit": "CNY", "value": 0.636}, "taxRate": 6, "productRef": {"id": "prod-7781"}}
-DATE = "2026-11-20T08:15:30.250Z"
-
-
-class Writing:
-    """A service that takes changes, and what it says of them in Kafka."""
-
-    def __init__(self, rig):
-        self.scene = rig.scene("write")
-        self.service = self.scene.service()
-        self.service.migrate()
-        self.service.start()
-        self.client = client_of(self.service)
-        self.decoder = Decoder(rig.registry.url)
-
-    def send(self, method, path, body=None, headers=None, kind="application/json"):
-        head = {**({"Content-Type": kind} if body is not None else {}), **(headers or {})}
-        return self.client.ask(method, BASE + path, json.dumps(body).encode() if body is not None else None, head)
-
-    def post(self, body, **headers):
-        return self.send("POST", "/usage", body, {name.replace("_", "-"): value for name, value in headers.items()})
-
-    def made(self, **attributes):
-        """A usage that is there."""
-        answer = self.post({"usageSpecification": {"id": "x"}, **attributes})
-        assert answer.status == 201, answer
-        return answer.json()
-
-    def patch(self, usage, body, **more):
-        return self.send("PATCH", f"/usage/{usage}", body, **more)
-
-    def events(self, resource, count):
-        """Of one usage or specification, in the order of their revisions, once there are `count`; and no more a little
-        later."""
-        def of_it():
-            found = []
-            for one in read_all(self.scene.rig.kafka, self.scene.outbound):
-                if one.topic == self.scene.topic["dead-letter"]:
-                    continue
-                event = self.decoder.decode(one.value)
-                payload = event["event"].get("usage") or json.loads(event["event"]["usageSpecification"]["json"])
-                if str(payload["id"]) == resource:
-                    found.append(event)
-            return found
-        until(f"{count} events of {resource}", lambda: len(of_it()) >= count, 15)
-        found = of_it()
-        assert len(found) == count, found
-        assert len({event["eventId"] for event in found}) == count
-        return sorted(found, key=lambda event: (event["eventTime"], event["event"].get("usage", {}).get("revision")))
+from lib.writing import DATE, RATING, Writing
 
 
 @pytest.fixture(scope="module")
 def writing(rig):
-    made = Writing(rig)
+    made = Writing(rig.scene("write"))
     yield made
-    made.client.close()
+    made.close()
 
 
 # --- POST ---
