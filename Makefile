@@ -35,13 +35,14 @@ FUZZ_SECONDS := 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build install-build install-test install-check demo test unit flow rig check format asan coverage bench \
+.PHONY: help build install-build install-test install-check demo test unit flow conformance rig check format asan coverage bench \
         bench-parked pieces protocol faults fuzz differential clean embedded-files
 
 help:
 	@printf '%s\n' \
 	'make demo      the main job on real parts: builds, starts Kafka, PostgreSQL and a registry, kills usaged in the middle' \
 	'make test      unit tests and flow tests on the rig; ends with "N passed, M failed"' \
+	'make conformance  the checklist of TMF635 v4.0.0 and the rules of the API, a suite of its own (make test runs it too)' \
 	'make build     the program: build/usaged' \
 	'make rig       starts Kafka, PostgreSQL and the registry, prints their addresses, stays until Ctrl-C' \
 	'make check     format, warnings as errors, clang-tidy, cppcheck, shellcheck, the layers' \
@@ -138,7 +139,7 @@ test: install-test
 	  $(call unit_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,test) \
 	  --pytest -q -m 'not long' -n 3 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \
-	  tests/flow tests/lib tests/fuzz
+	  tests/flow tests/conformance tests/lib tests/fuzz
 
 unit: install-test
 	@$(MAKE) --no-print-directory $(call unit_programs,test)
@@ -147,6 +148,10 @@ unit: install-test
 flow: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/flow
+
+conformance: install-test
+	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
+	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/conformance
 
 faults: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
@@ -158,11 +163,11 @@ rig: install-test
 asan: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/asan/usaged $(call unit_programs,asan)
 	@USAGED_BIN=$(BUILD)/asan/usaged ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 $(PYTHON) tests/run.py \
-	  --unit $(call unit_programs,asan) --pytest -q tests/flow
+	  --unit $(call unit_programs,asan) --pytest -q tests/flow tests/conformance
 
 coverage: install-check install-test
 	@$(MAKE) --no-print-directory $(BUILD)/cov/usaged $(call unit_programs,cov)
-	@USAGED_BIN=$(BUILD)/cov/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,cov) --pytest -q tests/flow
+	@USAGED_BIN=$(BUILD)/cov/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,cov) --pytest -q tests/flow tests/conformance
 	@mkdir -p $(BUILD)/coverage
 	@gcovr -r . --object-directory $(BUILD)/cov -e tests --html-details $(BUILD)/coverage/index.html --print-summary
 
