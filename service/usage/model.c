@@ -34,6 +34,13 @@ void model_start(void)
     pthread_once(&once, set_up);
 }
 
+const struct model *model_of(enum model_type type)
+{
+    assert(type >= 0 && type < MODEL_TYPES);
+    model_start();
+    return models[type];
+}
+
 /* Where we are: a chain on the stack, from the innermost outwards. */
 struct place {
     const struct place *up; /* NULL: the body itself */
@@ -282,8 +289,7 @@ static bool check_array(struct walk *w, const struct model *m, const struct plac
     return w->r.fault ? malformed(w) : true;
 }
 
-/* Looked for from `from` on and then round: most bodies have the model's order. */
-static size_t find(const struct model *m, struct text key, size_t from)
+size_t model_find(const struct model *m, struct text key, size_t from)
 {
     for (size_t i = 0; i < m->count; i++) {
         size_t at = from + i < m->count ? from + i : from + i - m->count;
@@ -310,7 +316,7 @@ static bool check_object(struct walk *w, const struct model *m, const struct pla
     if (!jsonr_enter(&w->r, JSONR_OBJECT))
         return malformed(w);
     while (jsonr_next_key(&w->r, w->a, &here.key)) {
-        size_t i = find(m, here.key, from);
+        size_t i = model_find(m, here.key, from);
         if (i == m->count) {
             remember(w, here.key);
             if (!check_any(w, &here))
@@ -361,9 +367,8 @@ static bool check(struct walk *w, const struct model *m, const struct place *at)
 
 bool model_check(enum model_type type, struct text json, struct arena *a, struct err *err)
 {
-    assert(type >= 0 && type < MODEL_TYPES);
-    model_start();
+    const struct model *m = model_of(type);
     struct walk w = {
         .r = jsonr_start(json), .a = a, .err = err, .merged = type == MODEL_USAGE_MERGED};
-    return check(&w, models[type], NULL) && (jsonr_done(&w.r) || malformed(&w));
+    return check(&w, m, NULL) && (jsonr_done(&w.r) || malformed(&w));
 }

@@ -50,5 +50,12 @@ enum { MODEL_MEMBERS_MAX = 64 };
 bool model_compile(struct text description, struct arena *a, const struct model *out[MODEL_TYPES],
                    struct err *err) MUST_CHECK;
 
+/* Compiled by model_start(), which this calls. */
+const struct model *model_of(enum model_type type);
+
+/* The place of a member, looked for from `from` on and then round: most bodies have the model's
+ * order. m->count: there is none of this name. */
+size_t model_find(const struct model *m, struct text key, size_t from);
+
 /* A URI with a scheme (RFC 3986), no reference relative to another. */
 bool model_is_uri(struct text t);

@@ -5,6 +5,7 @@
 #include "base/jsonw.h"
 #include "io/writer.h"
 #include "usage/id.h"
+#include "usage/model.h"
 
 /* --- the document --- */
 
@@ -22,11 +23,12 @@ static struct text finished(struct buf *b, struct arena *a)
 
 bool specification_of(struct text json, struct arena *a, struct specification *out, struct err *err)
 {
-    struct buf b = {0};
+    struct buf b = {0}, tidy = {0};
     struct jsonw w = jsonw_start(&b);
-    struct jsonr r = jsonr_start(json);
     struct text key, value;
     *out = (struct specification){0};
+    model_tidy(MODEL_SPECIFICATION_CREATE, json, a, &tidy);
+    struct jsonr r = jsonr_start(finished(&tidy, a));
     jsonw_object(&w);
     if (jsonr_enter(&r, JSONR_OBJECT))
         while (jsonr_next_key(&r, a, &key)) {
@@ -35,7 +37,7 @@ bool specification_of(struct text json, struct arena *a, struct specification *o
                 jsonr_text(&ahead, a, &out->name);
             if (!jsonr_skip(&r, &value))
                 break;
-            if (is_of_the_server(key) || text_is(value, "null"))
+            if (is_of_the_server(key))
                 continue;
             jsonw_member(&w, key);
             jsonw_raw(&w, value);

@@ -17,9 +17,8 @@ struct specification {
     struct text document;
 };
 
-/* Makes one of a body that the model has checked: takes out what the server sets (id, href,
- * lastUpdate) and members that are null. The texts are in the arena. ERR_DATA, code 400: no name.
- */
+/* Makes one of a body that the model has checked: tidied (model_tidy()), without what the server
+ * sets (id, href, lastUpdate). The texts are in the arena. ERR_DATA, code 400: no name. */
 bool specification_of(struct text json, struct arena *a, struct specification *out,
                       struct err *err) MUST_CHECK;
 

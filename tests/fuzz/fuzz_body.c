@@ -21,12 +21,27 @@ static bool repeats_a_key(struct text json)
     return !root && json_error_code(&error) == json_error_duplicate_key;
 }
 
+/* What comes out is taken again, and comes out as it is. */
+static void check_tidy(enum model_type type, struct text json, struct arena *a)
+{
+    struct err err = {0};
+    struct buf once = {0}, twice = {0};
+    model_tidy(type, json, a, &once);
+    struct text made = {once.data, once.len};
+    assert(model_check(type, made, a, &err));
+    model_tidy(type, made, a, &twice);
+    assert(text_eq(made, (struct text){twice.data, twice.len}));
+    buf_fini(&once);
+    buf_fini(&twice);
+}
+
 static bool check(enum model_type type, struct text json, struct arena *a)
 {
     struct err err = {0};
     bool taken = model_check(type, json, a, &err);
     if (taken) {
         assert(is_sound(json) && (type == MODEL_USAGE_MERGED || !repeats_a_key(json)));
+        check_tidy(type, json, a);
     } else {
         assert(err.kind == ERR_DATA && err.code == 400 && err.text[0]);
         assert(text_is_utf8(err.text, strlen(err.text)));
