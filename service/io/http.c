@@ -11,6 +11,8 @@
 
 enum {
     HTTP_MEMORY = 64 * 1024, /* of a connection: its request's head, and what is being sent */
+    HTTP_HEAD = 32 * 1024,   /* of a request's headers: longer ones are refused in our words, but
+                                libmicrohttpd refuses by itself what the memory does not hold */
     HTTP_BACKLOG = 1024,     /* connections that the system keeps until we take them */
     HTTP_DRAIN_MS = 1000     /* at the end, for answers on their way */
 };
@@ -90,6 +92,11 @@ static void see_request(struct exchange *x, const char *method, const char *vers
     clock_gettime(CLOCK_MONOTONIC, &x->began);
     exchange_take_head(x, method);
     x->fault = http_guard_fault(&x->request, version);
+    x->fault_status = MHD_HTTP_BAD_REQUEST;
+    if (!x->fault && http_guard_head_size(&x->request) > HTTP_HEAD) {
+        x->fault = "The headers are too long: 32768 bytes of names and values are taken";
+        x->fault_status = MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    }
     pthread_mutex_lock(&http->lock);
     http->unanswered++;
     pthread_mutex_unlock(&http->lock);
@@ -105,7 +112,7 @@ static bool ask_now(struct exchange *x)
     if (x->too_long)
         exchange_refuse(x, MHD_HTTP_URI_TOO_LONG, "The request target is too long", true);
     else if (x->fault)
-        exchange_refuse(x, MHD_HTTP_BAD_REQUEST, x->fault, true);
+        exchange_refuse(x, x->fault_status, x->fault, true);
     else if (stopping)
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "The service is stopping", true);
     else

@@ -33,6 +33,7 @@ struct exchange {
     struct http_response response;
     struct timespec began;
     const char *fault; /* what the guard found */
+    int fault_status;
     struct http_clock_place *place;
     struct buf body;
     size_t discarded; /* bytes of a body that is too long */

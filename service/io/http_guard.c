@@ -95,6 +95,14 @@ const char *http_guard_fault(const struct http_request *request, const char *ver
     return body_fault(request, http_1_0);
 }
 
+size_t http_guard_head_size(const struct http_request *request)
+{
+    size_t n = 0;
+    for (int i = 0; i < request->field_count; i++)
+        n += request->fields[i].name.n + request->fields[i].value.n;
+    return n;
+}
+
 bool http_guard_has_body(const struct http_request *request)
 {
     struct text length = http_header(request, "Content-Length");

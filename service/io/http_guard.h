@@ -16,5 +16,8 @@ void http_guard_target(struct http_request *request, const char *target, size_t 
 /* What is wrong with the head of a request, or NULL. `version` is "HTTP/1.1". */
 const char *http_guard_fault(const struct http_request *request, const char *version);
 
+/* Bytes of all names and values of the headers. */
+size_t http_guard_head_size(const struct http_request *request);
+
 /* Whether something follows the head; to be asked when there is no fault. */
 bool http_guard_has_body(const struct http_request *request);

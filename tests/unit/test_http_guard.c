@@ -113,6 +113,22 @@ static void a_target_within_the_limit_may_have_any_number_of_parameters(void **s
     finish(app);
 }
 
+static void headers_over_the_limit_are_431_in_the_words_of_the_application(void **state)
+{
+    (void)state;
+    struct app *app = start(roomy);
+    struct buf b = long_request("GET /now HTTP/1.1\r\nHost: t\r\nX-Long: ", "aaaaaaaaaa", 4000);
+    buf_str(&b, "\r\n\r\n");
+
+    struct buf answer = whole_conversation(app->port, b.data, b.len);
+
+    assert_memory_equal(answer.data, "HTTP/1.1 431", 12);
+    assert_non_null(strstr(buf_text(&answer), "refused: "));
+    buf_fini(&answer);
+    buf_fini(&b);
+    finish(app);
+}
+
 static void headers_over_the_memory_of_a_connection_are_431_and_a_huge_target_414(void **state)
 {
     (void)state;
@@ -143,6 +159,7 @@ int main(void)
         cmocka_unit_test(a_target_with_characters_that_no_uri_may_hold_is_400),
         cmocka_unit_test(a_target_over_the_limit_is_414_however_many_parameters_it_has),
         cmocka_unit_test(a_target_within_the_limit_may_have_any_number_of_parameters),
+        cmocka_unit_test(headers_over_the_limit_are_431_in_the_words_of_the_application),
         cmocka_unit_test(headers_over_the_memory_of_a_connection_are_431_and_a_huge_target_414),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
