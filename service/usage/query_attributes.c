@@ -231,6 +231,12 @@ bool attribute_find(const struct query_resource *resource, struct text name,
     return false;
 }
 
+void attribute_name(const struct attribute_path *path, struct buf *out)
+{
+    for (int i = 0; i < path->depth; i++)
+        buf_printf(out, "%s%s", i > 0 ? "." : "", path->steps[i]->name);
+}
+
 bool attribute_same(const struct attribute_path *a, const struct attribute_path *b)
 {
     return a->depth == b->depth &&

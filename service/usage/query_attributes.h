@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/text.h"
 
 enum attribute_type {
@@ -67,6 +68,9 @@ static inline bool attribute_is_scalar(const struct attribute *a)
 {
     return a->type != ATTRIBUTE_OBJECT && a->type != ATTRIBUTE_ARRAY;
 }
+
+/* Appends its dotted name: usageCharacteristic.value */
+void attribute_name(const struct attribute_path *path, struct buf *out);
 
 bool attribute_same(const struct attribute_path *a, const struct attribute_path *b);
 

@@ -212,15 +212,17 @@ static bool check_regex(struct db *db, const struct query_condition *c, struct t
                         struct err *err)
 {
     struct db_params p = {0};
-    struct text name = text_of(attribute_last(&c->path)->name);
     db_param_text(&p, regex);
     bool ok = db_query_once(db, "SELECT '' ~ $1::text COLLATE \"C\"", &p, NULL, err);
     db_params_fini(&p);
     if (!ok && strcmp(err->state, "2201B") == 0) {
         char quoted[TEXT_QUOTED];
-        err_set(err, ERR_DATA, "%.*s: \"%s\" is no regular expression of PostgreSQL's",
-                TEXT_ARGS(name), text_quote(regex, quoted));
+        struct buf name = {0};
+        attribute_name(&c->path, &name);
+        err_set(err, ERR_DATA, "%s: \"%s\" is no regular expression of PostgreSQL's",
+                buf_text(&name), text_quote(regex, quoted));
         err->code = 400;
+        buf_fini(&name);
     }
     return ok;
 }
