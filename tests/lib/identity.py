@@ -16,6 +16,11 @@ def event_id(usage: str, revision: int) -> str:
     return _version_8(hashlib.sha256(uuid.UUID(usage).bytes + revision.to_bytes(8, "big")).digest()[:16])
 
 
+def specification_event_id(specification: str, revision: int) -> str:
+    """SHA-256(the specification's id, 00, revision as 8 bytes), its first 16; version 8."""
+    return _version_8(hashlib.sha256(specification.encode() + b"\0" + revision.to_bytes(8, "big")).digest()[:16])
+
+
 def _version_8(raw: bytes) -> str:
     made = bytearray(raw)
     made[6] = 0x80 | made[6] & 0x0F
