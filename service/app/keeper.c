@@ -34,7 +34,7 @@ enum {
     LOOK_AGAIN_MS = 5000, /* at a source that is refused */
     REMIND_MS = 60000,
     SAY_MS = 10000,                 /* failing for so long, with nobody else waiting: said */
-    EXPIRE_MS = 60000,              /* answers to an Idempotency-Key are looked through */
+    EXPIRE_MS = 60000,              /* answers to an Idempotency-Key are looked through, at least */
     RENEW_MS = 12 * 60 * 60 * 1000, /* the broker forgets a position after seven days */
     ARENA_BLOCK = 64 * 1024
 };
@@ -250,13 +250,12 @@ static bool sweep(struct keeper *k, struct err *err)
 static bool expire(struct keeper *k, struct err *err)
 {
     bool more = true;
-    int64_t now = instant_ticks();
+    int64_t now = instant_ticks(), keep = k->settings->http_idempotency_keep_ms;
     if (now < k->next_expire)
         return true;
-    k->next_expire = now + EXPIRE_MS;
+    k->next_expire = now + (keep < EXPIRE_MS ? keep : EXPIRE_MS);
     while (more && !stop_asked()) {
-        if (!idempotency_expire(k->db, instant_now() - k->settings->http_idempotency_keep_ms, &more,
-                                err))
+        if (!idempotency_expire(k->db, instant_now() - keep, &more, err))
             return false;
         health_beat(k->owner);
     }
