@@ -6,6 +6,7 @@
 #include "app/api_error.h"
 #include "app/keeper.h"
 #include "base/log.h"
+#include "usage/http_write.h"
 #include "usage/id.h"
 #include "usage/query.h"
 
@@ -53,6 +54,8 @@ void api_write_store_fini(struct api_write_store *s)
 static bool refuse(struct http_response *response, int status, const char *message)
 {
     api_error(response, status, message);
+    if (status == 503)
+        http_add(response, "Retry-After", "1");
     return true;
 }
 
@@ -121,17 +124,12 @@ bool api_write_take(const struct api_writer *w, enum api_write_kind kind, bool s
     if ((kind != API_CREATE && no_such_id(t, raw_id, request, response)) ||
         wrong_type(t, request, response) || wrong_key(t, request, response))
         return true;
-    if (!atomic_load(&w->open)) {
-        http_add(response, "Retry-After", "1");
+    if (!atomic_load(&w->open))
         return refuse(response, 503,
                       "The service is starting and takes no changes yet; /readyz says what it "
                       "waits for");
-    }
     if (keeper_refuses())
-        return refuse(
-            response, 503,
-            "Changes cannot be published, so none is taken; /readyz and the service's log "
-            "say why, and what mends it");
+        return refuse(response, 503, http_write_refused);
     request->state = t;
     return false;
 }
@@ -213,8 +211,7 @@ bool api_write_answer(const struct api_writer *w, struct api_write_store *s, con
         keeper_wake();
         show(t, &answer, response);
         note(t, who, &answer, response->status);
-    } else {
-        api_error(response, err->code, err->text);
+        return true;
     }
-    return true;
+    return refuse(response, err->code, err->text);
 }

@@ -142,7 +142,8 @@ static bool act(struct keeper *k, enum metrics_found found, const struct source_
         (!source_insert(k->db, HTTP_SOURCE, 0, nobody, k->published, cluster, &inserted, err) ||
          !(inserted || err_set(err, ERR_RETRY, "the row of " HTTP_SOURCE " appeared meanwhile"))))
         return false;
-    if (!http_source_clean(k->db, k->published, err)) /* what the one before has published */
+    if (!http_source_clean(k->db, k->published, err) || /* what the one before has published */
+        !http_source_accept(k->db, err))
         return false;
     stop_refusing(k);
     k->open = true;
@@ -281,6 +282,35 @@ static void let_go(struct keeper *k)
     db_close(k->db); /* and with it the lock */
     http_mark_let_go(k->mark);
     k->ours = k->open = false;
+    k->next_look = 0; /* perhaps somebody has accepted what we refuse */
+}
+
+/* The session stays: as long as it lasts, no process takes a change. */
+static bool stay_refused(struct keeper *k, struct err *err)
+{
+    bool told;
+    http_mark_let_go(k->mark);
+    k->ours = k->open = false;
+    if (!http_source_refuse(k->db, &told, err))
+        return false;
+    if (!told) /* somebody was writing */
+        k->next_look = instant_ticks() + TICK_MS;
+    return true;
+}
+
+/* Whoever holds the lock says what is the matter. */
+static bool follow(struct keeper *k, struct err *err)
+{
+    bool refused;
+    if (!k->refused)
+        return true;
+    if (!http_source_refused(k->db, &refused, err))
+        return false;
+    if (refused)
+        k->next_look = instant_ticks() + LOOK_AGAIN_MS;
+    else
+        stop_refusing(k);
+    return true;
 }
 
 static bool step(struct keeper *k, struct err *err)
@@ -289,17 +319,13 @@ static bool step(struct keeper *k, struct err *err)
         return true;
     if (!lock(k, err))
         return false;
-    if (!k->ours) { /* whoever holds it says what is the matter */
-        stop_refusing(k);
-        return true;
-    }
+    if (!k->ours)
+        return follow(k, err);
     arena_reset(k->arena);
     if (!k->open && !take_over(k, err))
         return false;
-    if (k->refused) { /* whoever mends it asks for the lock */
-        let_go(k);
-        return true;
-    }
+    if (k->refused) /* whoever mends it asks for the lock */
+        return stay_refused(k, err);
     if (!publish_all(k, err) || !sweep(k, err) || !expire(k, err))
         return false;
     /* A new producer is a takeover: it would fence a successor that we have not heard of. */

@@ -11,10 +11,22 @@ bool http_source_append(struct db *db, const struct buf *messages, struct err *e
     struct db_call call = {.sql = embed_text(embed_sql, "http_append.sql"), .params = &p};
     bool ok = db_pipe(db, &call, 1, NULL, err);
     db_params_fini(&p);
-    return ok &&
-           (call.affected == 1 || err_set(err, ERR_RETRY,
-                                          "source " HTTP_SOURCE " has no row yet: no process has "
-                                          "committed its position to Kafka"));
+    if (!ok || call.affected == 1)
+        return ok;
+    err_set(err, ERR_RETRY,
+            "source " HTTP_SOURCE
+            " has no row yet: no process has committed its position to Kafka");
+    err->code = HTTP_SOURCE_NEW;
+    return false;
+}
+
+static bool ask(struct db *db, const char *sql, bool *answer, struct err *err)
+{
+    struct db_rows rows = {0};
+    bool ok = db_query(db, sql, NULL, &rows, err);
+    *answer = ok && db_truth(&rows, 0, 0);
+    db_rows_fini(&rows);
+    return ok;
 }
 
 static bool unblock(struct db *db, int silent_ms, struct err *err)
@@ -28,13 +40,43 @@ static bool unblock(struct db *db, int silent_ms, struct err *err)
 
 bool http_source_lock(struct db *db, int silent_ms, bool *ours, struct err *err)
 {
+    return ask(db, "SELECT pg_try_advisory_lock(hashtextextended('usaged.http', 0))", ours, err) &&
+           (*ours || unblock(db, silent_ms, err));
+}
+
+bool http_source_refused(struct db *db, bool *refused, struct err *err)
+{
+    return ask(db, embed_text(embed_sql, "http_refused.sql"), refused, err);
+}
+
+/* The lock is taken once: each time would want an unlock of its own. */
+bool http_source_refuse(struct db *db, bool *told, struct err *err)
+{
+    bool held;
+    return http_source_refused(db, told, err) &&
+           (*told ||
+            ask(db, "SELECT pg_try_advisory_lock(hashtextextended('usaged.http.refused', 0))", told,
+                err)) &&
+           ask(db, "SELECT pg_advisory_unlock(hashtextextended('usaged.http', 0))", &held, err);
+}
+
+bool http_source_accept(struct db *db, struct err *err)
+{
+    return db_query(db, embed_text(embed_sql, "http_accept.sql"), NULL, NULL, err);
+}
+
+bool http_source_begin(struct db *db, bool *may, struct err *err)
+{
     struct db_rows rows = {0};
-    if (!db_query(db, "SELECT pg_try_advisory_lock(hashtextextended('usaged.http', 0))", NULL,
-                  &rows, err))
-        return false;
-    *ours = rows.count == 1 && db_truth(&rows, 0, 0);
+    struct db_call calls[] = {
+        {.sql = "BEGIN"},
+        {.sql = "SELECT pg_try_advisory_xact_lock_shared(hashtextextended('usaged.http.refused', "
+                "0))",
+         .rows = &rows}};
+    bool ok = db_pipe(db, calls, 2, NULL, err);
+    *may = ok && db_truth(&rows, 0, 0);
     db_rows_fini(&rows);
-    return *ours || unblock(db, silent_ms, err);
+    return ok;
 }
 
 bool http_source_clean(struct db *db, int64_t to, struct err *err)

@@ -20,15 +20,22 @@ bool http_write_refuse(struct err *err, int status, const char *format, ...)
     return false;
 }
 
+const char http_write_refused[] =
+    "No change is taken, since none could be published: the marks of the source " HTTP_SOURCE
+    " contradict each other. usaged offsets --mend " HTTP_SOURCE
+    ":0 resolves it; the line \"partition refused\" in the service's log has the whole call";
+
 bool http_write_begin(struct db *db, struct err *err)
 {
-    bool was_open = db_is_open(db);
+    bool may, was_open = db_is_open(db);
     if (!db_open(db, err))
         return false;
-    if (db_run(db, "BEGIN", err))
-        return true;
-    db_close(db);
-    return was_open && db_open(db, err) && db_run(db, "BEGIN", err);
+    if (!http_source_begin(db, &may, err)) {
+        db_close(db);
+        if (!was_open || !db_open(db, err) || !http_source_begin(db, &may, err))
+            return false;
+    }
+    return may || http_write_refuse(err, 503, "%s", http_write_refused);
 }
 
 /* RFC 9110 section 13.1.1: "*", or one of a list; a weak one never matches. */
@@ -62,7 +69,11 @@ bool http_write_commit(struct db *db, const struct buf *messages, struct err *er
 {
     failpoint("write-before-number");
     if (!http_source_append(db, messages, err))
-        return false;
+        return err->code == HTTP_SOURCE_NEW
+                   ? http_write_refuse(err, 503,
+                                       "The service starts for the first time and takes changes in "
+                                       "a moment: try again")
+                   : false;
     failpoint("write-before-commit");
     if (!db_run(db, "COMMIT", err))
         return false;
