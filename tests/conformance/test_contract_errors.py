@@ -145,16 +145,24 @@ def test_500_is_our_fault_and_says_nothing_of_the_inside(writing):
     assert writing.get(f"/usageSpecification/{made['id']}").json() == made
 
 
+def away(scene, is_away):
+    """A killed PostgreSQL is away for longer: flow/test_http_write_faults."""
+    with scene.rig.postgres.connect() as db:
+        db.execute(f"ALTER DATABASE {scene.database} ALLOW_CONNECTIONS {not is_away}")
+        if is_away:
+            db.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", (scene.database,))
+
+
 def test_503_is_of_a_change_while_the_database_is_away(writing):
     usage, specification = f"/usage/{writing.made()['id']}", f"/usageSpecification/{writing.made_specification()['id']}"
     before = writing.get("/usage?limit=0").total()
-    writing.scene.rig.postgres.kill()
+    away(writing.scene, True)
 
     answers = [writing.send(method, path, body) for method, path, body in (
         ("POST", "/usage", {"usageSpecification": {"id": "x"}}), ("PATCH", usage, {"description": "x"}), ("DELETE", usage, None),
         ("POST", "/usageSpecification", {"name": "x"}), ("PATCH", specification, {"description": "x"}), ("DELETE", specification, None))]
 
-    writing.scene.rig.postgres.start()
+    away(writing.scene, False)
     for answer in answers:
         assert "database" in answer.is_error(503)
         assert answer.header("Retry-After") == "1"

@@ -244,6 +244,7 @@ def test_there_is_no_put_and_405_and_options_name_what_there_is(writing, path):
             assert answer.header("Allow") == allowed
         options = writing.send("OPTIONS", target)
         assert (options.status, options.text, options.header("Allow")) == (204, "", allowed)
+    assert writing.send("OPTIONS", "/openapi.json").header("Allow") == "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize("path", ["/usage", "/usageSpecification", "/openapi.json"])

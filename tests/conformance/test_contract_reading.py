@@ -1,6 +1,8 @@
 """Section 5 of the TMF635 contract, where no other test is named after a rule of it: all of it is in flow/test_http (pages,
 links, fields), flow/test_query (sort, operators, groups, arrays, against the same rules in Python) and flow/test_query_plans."""
 
+from urllib.parse import quote
+
 import pytest
 from lib.http import client_of
 from lib.writing import DATE
@@ -65,6 +67,25 @@ def test_a_regular_expression_may_have_256_bytes(writing, path):
                                         ("/usageSpecification", "specCharacteristic.characteristicValueSpecification.regex")])
 def test_a_regular_expression_that_is_none_is_400_and_its_whole_name_is_named(writing, path, name):
     assert writing.get(f"{path}?{name}.regex=%28").is_error(400).startswith(f'{name}: "("')
+
+
+@pytest.mark.parametrize("expression", ["(((a{1,200}){1,200}){1,200}){1,200}", "(" * 200 + ")" * 50, "a{1,99999}", "\\1"])
+def test_a_regular_expression_that_is_a_bomb_is_400(writing, expression):
+    assert writing.get(f"/usage?description.regex={quote(expression)}").is_error(400).startswith("description: ")
+
+
+@pytest.mark.parametrize("path, query", [
+    ("/usage", "usageDate=today"), ("/usage", "usageDate.gte=2026-11-20"), ("/usage", "status=Rated"), ("/usage", "status.ne=none"),
+    ("/usage", "ratedProductUsage.taxRate=six"), ("/usage", "ratedProductUsage.isBilled=yes"), ("/usage", "usageCharacteristic.value.gt=a"),
+    ("/usage", "usageSpecification=x"), ("/usage", "relatedParty=x"), ("/usageSpecification", "isBundle=1"),
+    ("/usageSpecification", "lastUpdate=now"), ("/usageSpecification", "validFor.startDateTime.lt=x"), ("/usageSpecification", "validFor=x"),
+    ("/usageSpecification", "specCharacteristic.minCardinality=one")])
+def test_a_value_of_another_type_and_a_filter_on_a_structure_are_400_and_named(writing, path, query):
+    name = query.partition("=")[0]
+    for operator in (".gte", ".ne", ".gt", ".lt"):
+        name = name.removesuffix(operator)
+
+    assert name in writing.get(f"{path}?{query}").is_error(400)
 
 
 def test_an_encoded_plus_a_raw_one_and_a_blank_are_the_sign_of_an_offset(writing):

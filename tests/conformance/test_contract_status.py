@@ -5,9 +5,11 @@ flow/test_outcomes. Two PATCHes at once: flow/test_http_write.
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lib.expect import parse_json
+from lib.http import BASE, client_of
 from lib.writing import PRICED, RATING
 
 STATES = ("received", "rejected", "recycled", "guided", "rated", "rerated", "billed")
@@ -118,6 +120,30 @@ def test_a_second_rerating_is_a_change_of_an_attribute(writing):
     assert answer.status == 200 and answer.json()["ratedProductUsage"] == exact([{**LATER, **DEFAULTS}])
     _, event = writing.events(usage["id"], 2)
     assert (event["eventType"], event["fieldPath"]) == ("UsageAttributeValueChangeEvent", "ratedProductUsage")
+
+
+def test_changes_at_once_each_pass_the_check_of_the_state_that_they_find(writing):
+    clients = [client_of(writing.service) for _ in range(4)]
+    wishes = ["guided", "rejected", "recycled", "guided"]
+    made, changed = [], {}
+
+    def patch(client, usage, status):
+        return client.ask("PATCH", f"{BASE}/usage/{usage}", json.dumps({"status": status}).encode(), {"Content-Type": "application/json"})
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        for _ in range(25):
+            made.append(writing.made()["id"])
+            answers = list(pool.map(patch, clients, [made[-1]] * len(clients), wishes))
+            assert {answer.status for answer in answers} <= {200, 409}
+            changed[made[-1]] = max(int(answer.header("ETag")[1:-1]) for answer in answers if answer.status == 200)
+    for client in clients:
+        client.close()
+
+    for usage, (_, *steps) in writing.events_of(changed).items():
+        state = "received"
+        for step in steps:
+            assert step["previousStatus"] == state and step["event"]["usage"]["status"] in ALLOWED[state], usage
+            state = step["event"]["usage"]["status"]
 
 
 @pytest.mark.parametrize("lacking", NEEDED)
