@@ -19,6 +19,7 @@
 #include "base/stop.h"
 #include "io/admin.h"
 #include "io/db.h"
+#include "usage/indexes.h"
 #include "usage/record.h"
 
 enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4000, INBOUND_MS = 5000 };
@@ -51,9 +52,24 @@ static bool wait_for(struct start *st, enum health_key key, const char *name,
     return true;
 }
 
+/* No reason not to start: all answers are right without them, only slow. */
+static bool warn_of_indexes(struct start *st, struct err *err)
+{
+    const struct config_list *named = &st->settings->indexed_characteristics;
+    struct buf names = {0};
+    bool ok = indexes_missing(st->db, named->names, named->count, &names, err);
+    if (ok && names.len > 0)
+        log_line(LOG_WARNING,
+                 "characteristics without an index: who looks for one reads all usages",
+                 "setting=usage.indexed-characteristics names=\"%s\" remedy=\"run usaged migrate\"",
+                 buf_text(&names));
+    buf_fini(&names);
+    return ok;
+}
+
 static bool check_schema(struct start *st, struct err *err)
 {
-    return db_open(st->db, err) && migrate_check(st->db, err);
+    return db_open(st->db, err) && migrate_check(st->db, err) && warn_of_indexes(st, err);
 }
 
 static bool check_topics(struct start *st, struct err *err)

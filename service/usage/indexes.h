@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "io/db.h"
 
 struct indexes_step {
@@ -25,3 +26,8 @@ void indexes_step_fini(struct indexes_step *step);
 /* Takes it. *busy: others held a lock for too long, nothing was done. */
 bool indexes_take(struct db *db, const struct indexes_step *step, bool *busy,
                   struct err *err) MUST_CHECK;
+
+/* Adds to `out`, between commas, the names without which some partition is: a question for one of
+ * them reads that partition from end to end. Nothing of it must be the owner's to read. */
+bool indexes_missing(struct db *db, const char *const *names, int count, struct buf *out,
+                     struct err *err) MUST_CHECK;

@@ -3,6 +3,7 @@ goes on where it was interrupted."""
 
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -177,6 +178,26 @@ def test_values_that_are_too_long_for_an_index_are_stored_and_found(indexed):
     assert client.get(f"/usage?usageCharacteristic.name=long&usageCharacteristic.value={same}").usages() == []
     assert len(client.get("/usage?usageCharacteristic.name=msisdn&usageCharacteristic.value=7").usages()) == 1
     client.close()
+
+
+def test_a_start_says_which_names_have_no_index_and_what_to_run(indexed):
+    warning = re.compile(r"characteristics without an index.*names=\"([^\"]*)\" remedy=\"run usaged migrate\"")
+
+    def said(name, *wanted):
+        service = indexed.scene.service(name, settings={"usage.indexed-characteristics": ",".join(wanted)}).start()
+        assert service.stop() == 0
+        return warning.findall(service.log_text())
+
+    assert said("never-built", "msisdn", "imsi") == ["msisdn,imsi"]
+    indexed.migrate("msisdn")
+    assert said("one-built", "msisdn", "imsi") == ["imsi"]
+    assert said("all-built", "msisdn") == []
+
+    index, = (name for name, in indexed.db.execute(
+        "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid WHERE "
+        "indrelid = 'usage_row_20261001_000000'::regclass AND pg_get_indexdef(indexrelid) LIKE '%msisdn%'"))
+    indexed.db.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (index,))
+    assert said("one-partition-lacks-it", "msisdn") == ["msisdn"]
 
 
 def test_a_name_that_cannot_stand_in_sql_is_no_setting(indexed):
