@@ -39,7 +39,9 @@ class Connection:
 
     def is_silent(self) -> bool:
         """Open, and nothing was said on it that has not been read."""
-        return not self._heard and not select.select([self.socket], [], [], 0)[0]
+        look = select.poll()  # select() knows no more than 1,024 files
+        look.register(self.socket, select.POLLIN)
+        return not self._heard and not look.poll(0)
 
     def answer(self) -> tuple[int, bytes]:
         """Status and body of the next answer, which has a Content-Length; ConnectionError if the service closed instead."""
