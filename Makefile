@@ -35,8 +35,8 @@ FUZZ_SECONDS := 60
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build install-build install-test install-check demo test unit flow conformance rig check format asan coverage bench \
-        bench-parked pieces protocol faults fuzz differential clean embedded-files
+.PHONY: help build install-build install-test install-bench install-check demo test unit flow conformance rig check format \
+        asan coverage bench bench-parked bench-lookup pieces protocol faults fuzz differential clean embedded-files
 
 help:
 	@printf '%s\n' \
@@ -49,7 +49,8 @@ help:
 	'make format    formats the C sources' \
 	'make asan      unit and flow tests under the address and undefined-behaviour sanitizers' \
 	'make coverage  line coverage of all tests: build/coverage/' \
-	'make bench     1,000,000 records from topic to committed events: build/bench.json' \
+	'make bench     1,000,000 records from topic to committed events: build/bench.json; reads: build/bench-http.json' \
+	'make bench-lookup  looks for one msisdn among 10,000,000 usages: build/bench-lookup.json' \
 	'make bench-parked  what 1,000,000 parked ratings cost others: build/bench-parked.json' \
 	'make pieces    nanoseconds a record of reading, mapping, rendering, writing' \
 	'make faults    the long kill, freeze and outage runs (a short form of each is in make test)' \
@@ -65,6 +66,9 @@ install-build:
 
 install-test:
 	@tests/install.sh test
+
+install-bench:
+	@tests/install.sh bench
 
 install-check:
 	@tests/install.sh check
@@ -171,8 +175,12 @@ coverage: install-check install-test
 	@mkdir -p $(BUILD)/coverage
 	@gcovr -r . --object-directory $(BUILD)/cov -e tests --html-details $(BUILD)/coverage/index.html --print-summary
 
-bench: build install-test
+bench: build install-bench
 	@$(PYTHON) tests/bench/bench.py
+	@$(PYTHON) tests/bench/http_bench.py
+
+bench-lookup: build install-test
+	@$(PYTHON) tests/bench/lookup_bench.py
 
 bench-parked: build install-test
 	@$(PYTHON) tests/bench/parked_bench.py

@@ -2,6 +2,7 @@
 # install.sh - gets what building and testing need and this machine lacks (Debian 12).
 #
 #   tests/install.sh build | test | check      each word includes the ones before it; "test" without a word
+#   tests/install.sh bench                     what "test" gets, and the asker of make bench
 #   tests/install.sh python ARGUMENTS          what "test" gets, then runs the tests' Python with ARGUMENTS
 #
 # Packages are installed by root only; anyone else is told the one line to run. Python packages, Apache Kafka,
@@ -16,6 +17,7 @@ scope=${1:-test}
 build="gcc make pkg-config librdkafka-dev libavro-dev libpq-dev libmicrohttpd-dev libjansson-dev
        libcurl4-openssl-dev libxxhash-dev uthash-dev libssl-dev"
 test="libcmocka-dev postgresql-15 openjdk-17-jre-headless maven python3 python3-venv ca-certificates curl"
+bench="wrk"
 check="clang-format-19 clang-tidy-19 cppcheck shellcheck gcovr clang-19 libclang-rt-19-dev"
 
 # Node.js as a Python package, for machines without it.
@@ -141,9 +143,10 @@ install_linters() {
 case $scope in
     build) packages=$build ;;
     test | python) packages="$build $test" ;;
+    bench) packages="$build $test $bench" ;;
     check) packages="$build $test $check" ;;
     *)
-        say "usage: tests/install.sh [build|test|check|python ARGUMENTS]"
+        say "usage: tests/install.sh [build|test|bench|check|python ARGUMENTS]"
         exit 2
         ;;
 esac
