@@ -62,8 +62,8 @@ def unit(program: str, folder: Path) -> tuple[int, list[str]]:
 def suite(arguments: list[str], folder: Path) -> tuple[int, list[str]]:
     report = folder / "pytest.xml"
     # Schemathesis is run as a program; its plugin would cost each pytest process two seconds.
-    code = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis", f"--junitxml={report}", *arguments],
-                          check=False).returncode
+    code = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis",
+                           f"--junitxml={report}", *arguments], check=False).returncode
     if not report.exists():
         return 0, [f"pytest: exit {code}, no report"]
     passed, failed = count(report)

@@ -85,9 +85,11 @@ def run(rig, service, case: str, file: Path, options) -> dict:
 
 
 def median(runs: list[dict]) -> dict:
-    cpu = {name: round(statistics.median(run["cpu_s_per_1000"][name] for run in runs), 3) for name in runs[0]["cpu_s_per_1000"]}
-    return {**{name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0] if name != "cpu_s_per_1000"},
-            "cpu_s_per_1000": cpu}
+    def of(values: list[dict], digits: int) -> dict:
+        return {name: round(statistics.median(one[name] for one in values), digits) for name in values[0]}
+
+    cpu = [run.pop("cpu_s_per_1000") for run in runs]
+    return {**of(runs, 2), "cpu_s_per_1000": of(cpu, 3)}
 
 
 def main() -> int:
@@ -112,8 +114,8 @@ def main() -> int:
             for case in cases:
                 found = run(rig, service, case, scene.folder / case, options)
                 runs[case].append(found)
-                say(f"run {number + 1}/{options.runs} {case}: {found['requests_per_s']:,.0f} requests/s, p50 {found['p50_ms']:.2f} "
-                    f"p99 {found['p99_ms']:.2f} max {found['max_ms']:.2f} ms, CPU s a thousand: " + ", ".join(
+                say(f"run {number + 1}/{options.runs} {case}: {found['requests_per_s']:,.0f} requests/s, "
+                    f"p50 {found['p50_ms']:.2f} p99 {found['p99_ms']:.2f} max {found['max_ms']:.2f} ms, CPU s a thousand: " + ", ".join(
                         f"{name} {value:.3f}" for name, value in found["cpu_s_per_1000"].items()))
     report(options.out, {case: median(of) for case, of in runs.items()})
     return 0

@@ -54,8 +54,7 @@ FILL = """
 
 
 def fill(scene, service, options) -> None:
-    client = client_of(service)
-    answer = client.ask("POST", f"{BASE}/usage", json.dumps(USAGE).encode(), {"Content-Type": "application/json"})
+    answer = client_of(service).ask("POST", f"{BASE}/usage", json.dumps(USAGE).encode(), {"Content-Type": "application/json"})
     assert answer.status == 201, answer
     now = int(time.time() * 1000)
     low = now - options.months * MONTH_MS
@@ -70,14 +69,37 @@ def fill(scene, service, options) -> None:
             db.execute("SET synchronous_commit = off")
             db.execute(FILL, {**values, "first": first, "last": min(first + STEP, options.usages) - 1})
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(options.sessions) as pool:
         for number, _ in enumerate(pool.map(step, range(0, options.usages, STEP)), 1):
             if number % 10 == 0:
                 say(f"  {number * STEP:,} usages")
-    assert client.ask("DELETE", f"{BASE}/usage/{values['model']}").status == 204
-    client.close()
     with scene.connect() as db:
-        db.execute("VACUUM (ANALYZE) usage_row")
+        db.execute("DELETE FROM usage_row WHERE id = %s", (values["model"],))
+
+
+def partitions(scene) -> list[str]:
+    with scene.connect() as db:
+        return [row[0] for row in db.execute("SELECT inhrelid::regclass::text FROM pg_inherits "
+                                             "WHERE inhparent = 'usage_row'::regclass ORDER BY 1")]
+
+
+def each_partition(scene, sessions: int, *statements: str) -> None:
+    def run(name: str) -> None:
+        with scene.connect() as db:
+            for statement in statements:
+                db.execute(statement.format(name))
+
+    with ThreadPoolExecutor(sessions) as pool:
+        list(pool.map(run, partitions(scene)))
+
+
+def build(scene, service, options) -> None:
+    if options.ahead:
+        each_partition(scene, options.sessions, "CREATE INDEX ON {} USING gin (usage_characteristic_values(document, "
+                       f"'{NAME}')) WITH (fastupdate = off)")
+    service.run("migrate", settings={"database.url": scene.owner_url}, seconds=7200)
+    each_partition(scene, options.sessions, "VACUUM (ANALYZE) {}")
+    with scene.connect() as db:
         db.execute("CHECKPOINT")
 
 
@@ -122,6 +144,8 @@ def main() -> int:
     parser.add_argument("--subscribers", type=int, default=500_000)
     parser.add_argument("--months", type=int, default=12, help="over which the usages lie")
     parser.add_argument("--keys", type=int, default=1000)
+    parser.add_argument("--sessions", type=int, default=2, help="of PostgreSQL that fill")
+    parser.add_argument("--ahead", action="store_true", help="these build the index too; usaged migrate attaches it")
     parser.add_argument("--explain", action="store_true")
     parser.add_argument("--out", default=str(TREE / "build" / "bench-lookup.json"))
     options = parser.parse_args()
@@ -139,9 +163,9 @@ def main() -> int:
         fill(scene, service, options)
         say(f"filled in {time.monotonic() - begun:.0f} s")
         begun = time.monotonic()
-        service.run("migrate", settings={"database.url": scene.owner_url}, seconds=7200)
+        build(scene, service, options)
         built = time.monotonic() - begun
-        say(f"usaged migrate has built the index in {built:.0f} s: {size(scene)}")
+        say(f"the index is built and all is vacuumed after {built:.0f} s: {size(scene)}")
         service.restart()
         client = client_of(service)
         found = {"usages": options.usages, "rows_a_key": rows, "months": options.months, "build_s": round(built),
