@@ -17,19 +17,39 @@ enum {
     HTTP_DRAIN_MS = 1000     /* at the end, for answers on their way */
 };
 
-static struct exchange *exchange_of(struct http_job *job)
+static struct turn *turn_of(struct http_job *job)
 {
-    return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+    return (struct turn *)((char *)job - offsetof(struct turn, job));
 }
 
 /* The pool's side. Only who has claimed the job touches x->response and wakes the connection. */
 
+/* The piece before was sent, and nobody else looks at this one before the claim. */
+static void run_piece(void *app, void *context, struct exchange *x, struct http_job *job)
+{
+    struct buf *piece = &x->response.body;
+    buf_reset(piece);
+    enum http_piece got = x->response.next(app, context, &x->request, piece);
+    if (!http_job_claim(job))
+        return;
+    x->sent = 0;
+    x->last = got == HTTP_PIECE_LAST;
+    x->broken = got == HTTP_PIECE_BROKEN;
+    MHD_resume_connection(x->connection);
+}
+
 static void run(void *app, void *context, struct http_job *job)
 {
-    struct exchange *x = exchange_of(job);
+    struct exchange *x = turn_of(job)->exchange;
+    if (x->answered) {
+        run_piece(app, context, x, job);
+        return;
+    }
     struct http_response response = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
     x->http->options.work(app, context, &x->request, &response);
     if (!http_job_claim(job)) {
+        if (response.over)
+            response.over(app, &x->request);
         http_response_fini(&response);
         return;
     }
@@ -41,10 +61,12 @@ static void run(void *app, void *context, struct http_job *job)
 static void expire(void *app, struct http_job *job, enum http_pool_end end)
 {
     (void)app;
-    struct exchange *x = exchange_of(job);
+    struct exchange *x = turn_of(job)->exchange;
     if (!http_job_claim(job))
         return;
-    if (end == HTTP_POOL_LATE)
+    if (x->answered)
+        x->broken = true; /* a piece of a body whose begin is sent */
+    else if (end == HTTP_POOL_LATE)
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "No answer from the database in time",
                         false);
     else
@@ -56,7 +78,7 @@ static void expire(void *app, struct http_job *job, enum http_pool_end end)
 static void drop(void *app, struct http_job *job)
 {
     (void)app;
-    exchange_free(exchange_of(job));
+    turn_free(turn_of(job));
 }
 
 /* libmicrohttpd's side. */
@@ -91,6 +113,7 @@ static void see_request(struct exchange *x, const char *method, const char *vers
     x->seen = true;
     clock_gettime(CLOCK_MONOTONIC, &x->began);
     exchange_take_head(x, method);
+    x->http_1_0 = strcmp(version, "HTTP/1.0") == 0;
     x->fault = http_guard_fault(&x->request, version);
     x->fault_status = MHD_HTTP_BAD_REQUEST;
     if (!x->fault && http_guard_head_size(&x->request) > HTTP_HEAD) {
@@ -120,6 +143,25 @@ static bool ask_now(struct exchange *x)
     return true;
 }
 
+/* In this order: a thread may have the answer, and resume, before push returns. */
+static void push(struct exchange *x)
+{
+    struct http_pool *pool = x->http->pool;
+    struct turn *t = exchange_turn(x);
+    MHD_suspend_connection(x->connection);
+    http_pool_push(pool, &t->job);
+    http_job_unref(pool, &t->job);
+}
+
+/* False: the service is stopping. */
+static bool push_piece(struct exchange *x)
+{
+    if (!http_pool_reserve(x->http->pool, true))
+        return false;
+    push(x);
+    return true;
+}
+
 /* True: the response is ready. False: the pool has the request now, and the connection is
  * suspended. */
 static bool take_request(struct exchange *x)
@@ -129,13 +171,11 @@ static bool take_request(struct exchange *x)
         return true;
     if (x->discarded > 0) {
         exchange_refuse_long(x, false);
-    } else if (x->no_room || !http->pool || !http_pool_reserve(http->pool)) {
+    } else if (x->no_room || !http->pool || !http_pool_reserve(http->pool, false)) {
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many requests are waiting", false);
     } else {
         x->request.body = (struct text){x->body.data, x->body.len};
-        /* In this order: a thread may have the answer, and resume, before push returns. */
-        MHD_suspend_connection(x->connection);
-        http_pool_push(http->pool, &x->job);
+        push(x);
         return false;
     }
     return true;
@@ -180,9 +220,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         if (http->clock && !http_clock_has_read(http->clock, x->place))
             return MHD_NO;
         bool ready = x->response.status != 0 || take_request(x);
-        return ready ? exchange_send(x, connection) : MHD_YES;
+        return ready ? exchange_send(x, connection, push_piece) : MHD_YES;
     }
-    return x->answered ? exchange_send(x, connection) : MHD_NO;
+    return x->answered ? exchange_send(x, connection, push_piece) : MHD_NO;
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
@@ -203,10 +243,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
             pthread_cond_signal(&http->drained);
         pthread_mutex_unlock(&http->lock);
     }
-    if (http->pool)
-        http_job_unref(http->pool, &x->job);
-    else
-        exchange_free(x);
+    exchange_unref(x);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,

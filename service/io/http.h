@@ -47,11 +47,24 @@ struct text http_header(const struct http_request *request, const char *name);
  * answered. */
 bool http_unwanted(const struct http_request *request);
 
+enum http_piece {
+    HTTP_PIECE_MORE,
+    HTTP_PIECE_LAST,
+    HTTP_PIECE_BROKEN /* the connection is closed such that the client sees that there was more */
+};
+
 struct http_response {
     int status;
     const char *content_type; /* a literal; NULL: none */
     struct buf body, fields;
     bool close; /* the connection */
+    /* Not NULL: `body` is the first piece of one of any length. `next` writes another one, on a
+     * thread of work(), when the client has taken what was before; a client that does not read
+     * holds no thread. A piece has the deadline of work(), the whole has none. */
+    enum http_piece (*next)(void *app, void *context, struct http_request *request,
+                            struct buf *piece);
+    void (*over)(void *app, struct http_request *request); /* once, behind the last next(), however
+                                                              it ended; any thread; may be NULL */
 };
 
 void http_add(struct http_response *response, const char *name, const char *format, ...)
@@ -66,7 +79,8 @@ struct http_options {
     int loops;           /* threads that speak HTTP */
     int workers;         /* threads that run work(); 0: now() answers everything */
     int connections_max, queue_max;
-    int idle_ms;       /* a connection on which nothing moves for so long is closed */
+    int idle_ms; /* a connection on which nothing moves for so long is closed, but while work() runs
+                  */
     int request_ms;    /* deadline of work(), from the moment that the request was complete */
     size_t target_max; /* bytes; a longer one is 414 */
     size_t

@@ -4,15 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 
-enum { HTTP_ARENA_BLOCK = 4096 };
+enum {
+    HTTP_ARENA_BLOCK = 4096,
+    HTTP_BLOCK =
+        32 *
+        1024 /* bytes that are given to libmicrohttpd at once; its buffer is half of HTTP_MEMORY */
+};
 
 struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection)
 {
     struct exchange *x = calloc(1, sizeof *x);
     if (!x)
         abort();
-    http_job_init(&x->job);
+    atomic_init(&x->references, 1);
     x->http = http;
     x->connection = connection;
     x->request.arena = arena_new(HTTP_ARENA_BLOCK);
@@ -26,13 +32,39 @@ void http_response_fini(struct http_response *r)
     buf_fini(&r->fields);
 }
 
-void exchange_free(struct exchange *x)
+static void exchange_free(struct exchange *x)
 {
+    if (x->response.over)
+        x->response.over(x->http->options.app, &x->request);
     http_response_fini(&x->response);
     atomic_fetch_sub(&x->http->bodies, x->body.len);
     buf_fini(&x->body);
     arena_free(x->request.arena);
     free(x);
+}
+
+void exchange_unref(struct exchange *x)
+{
+    if (atomic_fetch_sub(&x->references, 1) == 1)
+        exchange_free(x);
+}
+
+struct turn *exchange_turn(struct exchange *x)
+{
+    struct turn *t = calloc(1, sizeof *t);
+    if (!t)
+        abort();
+    http_job_init(&t->job);
+    atomic_fetch_add(&x->references, 1);
+    t->exchange = x;
+    x->turn = t;
+    return t;
+}
+
+void turn_free(struct turn *t)
+{
+    exchange_unref(t->exchange);
+    free(t);
 }
 
 /* --- what is read --- */
@@ -102,7 +134,7 @@ bool http_unwanted(const struct http_request *request)
 {
     const struct exchange *x =
         (const struct exchange *)((const char *)request - offsetof(struct exchange, request));
-    return http_job_is_claimed(&x->job);
+    return x->turn && http_job_is_claimed(&x->turn->job);
 }
 
 void http_add(struct http_response *response, const char *name, const char *format, ...)
@@ -140,10 +172,67 @@ static double seconds_since(const struct timespec *began)
     return (double)(now.tv_sec - began->tv_sec) + (double)(now.tv_nsec - began->tv_nsec) / 1e9;
 }
 
-static struct MHD_Response *make_response(struct http_response *r)
+struct source {
+    struct exchange *x;
+    bool (*more)(struct exchange *x);
+};
+
+/* The client must not take the end of the connection for that of the body. Chunks have an end of
+ * their own, which is not sent then; without them only a reset tells, and libmicrohttpd would end
+ * the connection in order before it closes it. */
+static ssize_t cut_off(struct exchange *x)
 {
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (x->http_1_0) {
+        int fd =
+            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        int rc = connect(fd, &nobody, sizeof nobody);
+        (void)rc;
+    }
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* libmicrohttpd has room for more of a body that comes in pieces. */
+static ssize_t read_piece(void *cls, uint64_t position, char *out, size_t max)
+{
+    (void)position;
+    const struct source *source = cls;
+    struct exchange *x = source->x;
+    if (x->broken)
+        return cut_off(x);
+    size_t n = x->response.body.len - x->sent;
+    if (n > max)
+        n = max;
+    if (n > 0) {
+        memcpy(out, x->response.body.data + x->sent, n);
+        x->sent += n;
+        return (ssize_t)n;
+    }
+    if (x->last)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    return source->more(x) ? 0 : cut_off(x);
+}
+
+static struct MHD_Response *make_stream(struct exchange *x, bool (*more)(struct exchange *x))
+{
+    struct source *source = arena_alloc(x->request.arena, sizeof *source);
+    *source = (struct source){x, more};
+    struct MHD_Response *made =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_BLOCK, read_piece, source, NULL);
+    /* libmicrohttpd 0.9.75 sends the last chunk to HEAD, too, where the client reads it as the
+     * begin of the next answer: then none, and the connection ends. */
+    if (made && text_is(x->request.method, "HEAD"))
+        MHD_set_response_options(made, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
+    return made;
+}
+
+static struct MHD_Response *make_response(struct exchange *x, bool (*more)(struct exchange *x))
+{
+    struct http_response *r = &x->response;
     struct MHD_Response *made;
-    if (r->body.len == 0) {
+    if (r->next) {
+        made = make_stream(x, more);
+    } else if (r->body.len == 0) {
         made = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     } else {
         made = MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_FREE);
@@ -164,12 +253,13 @@ static struct MHD_Response *make_response(struct http_response *r)
     return made;
 }
 
-enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connection)
+enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connection,
+                              bool (*more)(struct exchange *x))
 {
     const struct http_options *o = &x->http->options;
     if (o->observe)
         o->observe(o->app, &x->request, x->response.status, seconds_since(&x->began));
-    struct MHD_Response *made = make_response(&x->response);
+    struct MHD_Response *made = make_response(x, more);
     if (!made)
         return MHD_NO;
     enum MHD_Result queued = MHD_queue_response(connection, (unsigned)x->response.status, made);

@@ -22,11 +22,19 @@ struct http {
     bool stopping;
 };
 
-/* One request on its way. The connection holds a reference, and so do the queue and whoever works
- * on it. */
-struct exchange {
+/* A turn of an exchange on a thread of work(): the request itself, or the next piece of its
+ * answer's body. Each is a job of its own, since a thread may still have to do with the one before
+ * when the next is pushed. */
+struct turn {
     struct http_job job;
+    struct exchange *exchange; /* a reference */
+};
+
+/* One request on its way. The connection holds a reference, and so does each turn. */
+struct exchange {
+    atomic_int references;
     struct http *http;
+    struct turn *turn; /* the last one */
     struct MHD_Connection
         *connection; /* only touched by its own thread, or while suspended by who has claimed */
     struct http_request request;
@@ -39,10 +47,18 @@ struct exchange {
     size_t discarded; /* bytes of a body that is too long */
     bool seen, asked, taken, too_long, no_room;
     bool answered; /* by who has claimed the job */
+    /* Of a body that comes in pieces: response.body is the one that is being sent. */
+    size_t sent;       /* bytes of it */
+    bool last, broken; /* no more to come; to be cut off */
+    bool http_1_0;     /* which has no chunks */
 };
 
 struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection);
-void exchange_free(struct exchange *x);
+void exchange_unref(struct exchange *x);
+
+/* The connection is to be suspended, and then the turn to be pushed, which takes its reference. */
+struct turn *exchange_turn(struct exchange *x);
+void turn_free(struct turn *t);
 
 /* Method and headers: copied, since the connection may be gone before work() is done with them. */
 void exchange_take_head(struct exchange *x, const char *method);
@@ -56,4 +72,6 @@ bool exchange_read_body(struct exchange *x, const char *bytes, size_t n) MUST_CH
 
 void exchange_refuse(struct exchange *x, int status, const char *message, bool close);
 void exchange_refuse_long(struct exchange *x, bool close);
-enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connection);
+/* `more` fetches the next piece of a body that comes in pieces: false, there is none to be had. */
+enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connection,
+                              bool (*more)(struct exchange *x));

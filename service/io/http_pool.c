@@ -54,10 +54,10 @@ bool http_job_is_claimed(const struct http_job *job)
     return atomic_load(&job->claimed);
 }
 
-bool http_pool_reserve(struct http_pool *pool)
+bool http_pool_reserve(struct http_pool *pool, bool begun)
 {
     pthread_mutex_lock(&pool->lock);
-    bool place = !pool->stopping && pool->places < pool->options.queue_max;
+    bool place = !pool->stopping && (begun || pool->places < pool->options.queue_max);
     if (place)
         pool->places++;
     pthread_mutex_unlock(&pool->lock);

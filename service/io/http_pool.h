@@ -47,8 +47,8 @@ void http_pool_stop(struct http_pool *pool);
 void http_pool_free(struct http_pool *pool);
 
 /* First a place, then the job: between the two the caller makes ready what a quick thread may need.
- * False: full, or stopping. */
-bool http_pool_reserve(struct http_pool *pool) MUST_CHECK;
+ * False: full, or stopping. What has `begun` is not refused for want of a place. */
+bool http_pool_reserve(struct http_pool *pool, bool begun) MUST_CHECK;
 void http_pool_push(struct http_pool *pool, struct http_job *job); /* takes a reference */
 
 void http_job_init(struct http_job *job); /* one reference: the caller's */

@@ -105,7 +105,8 @@ static inline struct app *start(struct http_options options)
     options.listen = app->listen;
     options.app = app;
     options.now = app_now;
-    options.work = app_work;
+    if (!options.work)
+        options.work = app_work;
     options.context_new = app_context_new;
     options.context_free = app_context_free;
     options.refuse = app_refuse;
