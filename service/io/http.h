@@ -60,7 +60,8 @@ struct http_response {
     bool close; /* the connection */
     /* Not NULL: `body` is the first piece of one of any length. `next` writes another one, on a
      * thread of work(), when the client has taken what was before; a client that does not read
-     * holds no thread. A piece has the deadline of work(), the whole has none. */
+     * holds no thread. A piece has the deadline of work(), the whole has none; pieces take half of
+     * the threads at most. */
     enum http_piece (*next)(void *app, void *context, struct http_request *request,
                             struct buf *piece);
     void (*over)(void *app, struct http_request *request); /* once, behind the last next(), however

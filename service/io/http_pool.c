@@ -18,9 +18,9 @@ struct http_pool {
     pthread_mutex_t lock; /* guards all below; never held while a callback runs */
     pthread_cond_t work, clock;
     struct http_jobs queue; /* waiting for a thread */
-    struct http_jobs
-        open;   /* queued or running, by deadline: all have the same span, so by arrival */
-    int places; /* reserved and not yet taken out of the queue */
+    struct http_jobs open;  /* with a deadline, and by it: all have the same span, so by arrival */
+    int begun;              /* jobs of that kind that run */
+    int places;             /* reserved and not yet taken out of the queue */
     bool stopping, clock_stopping;
     pthread_t threads[POOL_THREADS_MAX], clock_thread;
     int started;
@@ -64,18 +64,25 @@ bool http_pool_reserve(struct http_pool *pool, bool begun)
     return place;
 }
 
+/* With the lock held, as all here: from now on the clock looks at it. */
+static void open_job(struct http_pool *pool, struct http_job *job)
+{
+    job->deadline = instant_ticks() + pool->options.deadline_ms;
+    job->open = true;
+    if (TAILQ_EMPTY(&pool->open))
+        pthread_cond_signal(&pool->clock);
+    TAILQ_INSERT_TAIL(&pool->open, job, open_link);
+}
+
 void http_pool_push(struct http_pool *pool, struct http_job *job)
 {
     atomic_fetch_add(&job->references, 1);
     pthread_mutex_lock(&pool->lock);
-    job->deadline = instant_ticks() + pool->options.deadline_ms;
-    job->queued = job->open = true;
+    job->queued = true;
     TAILQ_INSERT_TAIL(&pool->queue, job, queue_link);
-    bool first = TAILQ_EMPTY(&pool->open);
-    TAILQ_INSERT_TAIL(&pool->open, job, open_link);
+    if (!job->begun)
+        open_job(pool, job);
     pthread_cond_signal(&pool->work);
-    if (first)
-        pthread_cond_signal(&pool->clock);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -94,16 +101,30 @@ static void close_job(struct http_pool *pool, struct http_job *job)
     job->open = false;
 }
 
+static struct http_job *first_job(struct http_pool *pool)
+{
+    struct http_job *job;
+    bool full = pool->begun >= (pool->options.threads + 1) / 2 && !pool->stopping;
+    TAILQ_FOREACH(job, &pool->queue, queue_link)
+    if (!job->begun || !full)
+        return job;
+    return NULL;
+}
+
 /* Ends when the pool stops and nobody can push any more: a place that is reserved will be filled.
  */
 static struct http_job *next_job(struct http_pool *pool, bool *stopping)
 {
     pthread_mutex_lock(&pool->lock);
-    while (TAILQ_EMPTY(&pool->queue) && !(pool->stopping && pool->places == 0))
+    struct http_job *job;
+    while (!(job = first_job(pool)) && !(pool->stopping && pool->places == 0))
         pthread_cond_wait(&pool->work, &pool->lock);
-    struct http_job *job = TAILQ_FIRST(&pool->queue);
-    if (job)
+    if (job) {
         unqueue(pool, job);
+        pool->begun += job->begun;
+        if (job->begun)
+            open_job(pool, job);
+    }
     *stopping = pool->stopping;
     if (pool->stopping && pool->places == 0)
         pthread_cond_broadcast(&pool->work); /* the others wait for this */
@@ -130,6 +151,9 @@ static void *work(void *arg)
             o->run(o->app, context, job);
         pthread_mutex_lock(&pool->lock);
         close_job(pool, job);
+        pool->begun -= job->begun;
+        if (job->begun)
+            pthread_cond_signal(&pool->work); /* another one may run now */
         pthread_mutex_unlock(&pool->lock);
         http_job_unref(pool, job);
     }

@@ -3,7 +3,9 @@
  * Whoever first claims a job answers it: the thread that ran it, or the clock when the deadline
  * passes. A job that nobody waits for any more goes on until its own limits end it; it is never
  * interrupted, since the only thing that it could hang on is a database that does not answer, and
- * that would not answer a cancel either. Any thread may call, but new and stop.
+ * that would not answer a cancel either. Jobs that go on with what has begun (pieces of a long
+ * answer) leave half of the threads to others, and may wait for theirs. Any thread may call, but
+ * new and stop.
  */
 #pragma once
 
@@ -21,6 +23,7 @@ struct http_job {
     TAILQ_ENTRY(http_job) queue_link, open_link;
     int64_t deadline; /* ticks */
     bool queued, open;
+    bool begun; /* set by the caller, before it is pushed: its deadline counts from when it runs */
     atomic_bool claimed;
     atomic_int references;
 };

@@ -262,6 +262,61 @@ static void clients_that_do_not_read_hold_no_thread(void **state)
     finish(app);
 }
 
+static void pieces_that_are_slow_leave_threads_to_others(void **state)
+{
+    (void)state;
+    struct app *app = serve(roomy);
+    int s[12];
+    struct buf b = {0};
+
+    for (int i = 0; i < 12; i++)
+        s[i] = begin(app, "/2?late");
+    wait_until(&seen.asked, 2);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(fetch(app->port, "/a").status, 200);
+    assert_int_equal(seen.asked, 2);
+    let_late_ones_go();
+
+    for (int i = 0; i < 12; i++) {
+        buf_reset(&b);
+        while (b.len < 5 || memcmp(b.data + b.len - 5, "0\r\n\r\n", 5) != 0)
+            assert_true(hear(s[i], &b));
+        close(s[i]);
+    }
+    buf_fini(&b);
+    finish(app);
+}
+
+/* Of two threads one is held by a piece that never comes, and the others wait for it. */
+static void a_piece_that_waits_for_its_thread_is_not_late(void **state)
+{
+    (void)state;
+    struct http_options hasty = small;
+    hasty.request_ms = 500;
+    hasty.workers = 2;
+    struct app *app = serve(hasty);
+    struct buf b = {0};
+    int s[3];
+
+    s[0] = begin(app, "/2?late");
+    wait_until(&seen.asked, 1);
+    for (int i = 1; i < 3; i++)
+        s[i] = begin(app, "/2?late");
+    while (hear(s[0], &b))
+        ; /* that one is late */
+    let_late_ones_go();
+
+    for (int i = 1; i < 3; i++) {
+        buf_reset(&b);
+        while (b.len < 5 || memcmp(b.data + b.len - 5, "0\r\n\r\n", 5) != 0)
+            assert_true(hear(s[i], &b));
+        close(s[i]);
+    }
+    close(s[0]);
+    buf_fini(&b);
+    finish(app);
+}
+
 static void a_client_that_leaves_ends_its_stream(void **state)
 {
     (void)state;
@@ -387,6 +442,8 @@ int main(void)
         cmocka_unit_test(without_chunks_a_broken_stream_is_a_reset),
         cmocka_unit_test(head_has_no_body_and_asks_for_no_piece),
         cmocka_unit_test(clients_that_do_not_read_hold_no_thread),
+        cmocka_unit_test(pieces_that_are_slow_leave_threads_to_others),
+        cmocka_unit_test(a_piece_that_waits_for_its_thread_is_not_late),
         cmocka_unit_test(a_client_that_leaves_ends_its_stream),
         cmocka_unit_test(one_that_reads_nothing_for_the_idle_time_is_ended),
         cmocka_unit_test(a_piece_past_its_deadline_cuts_the_stream),
