@@ -141,15 +141,9 @@ static bool take_list(const char *option, const char *given, const struct names 
     return true;
 }
 
-/* A date is its first moment in UTC. */
 static bool take_time(const char *option, const char *given, int64_t *ms, FILE *errors)
 {
-    char day[40];
-    if (!given)
-        return true;
-    snprintf(day, sizeof day, "%.10sT00:00:00Z", given);
-    if (instant_parse(text_of(given), ms) ||
-        (strlen(given) == 10 && instant_parse(text_of(day), ms)))
+    if (!given || instant_parse_date(text_of(given), ms))
         return true;
     return refuse(option, text_of(given),
                   "is no time such as 2026-11-23T08:15:30Z, nor a date such as 2026-11-23", errors);

@@ -175,6 +175,20 @@ static int64_t clock_ms(clockid_t id)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+bool instant_parse_date(struct text t, int64_t *ms)
+{
+    static const char midnight[] = "T00:00:00Z";
+    enum { DATE = 10 };
+    char day[DATE + sizeof midnight];
+    if (instant_parse(t, ms))
+        return true;
+    if (t.n != DATE)
+        return false;
+    memcpy(day, t.p, DATE);
+    memcpy(day + DATE, midnight, sizeof midnight);
+    return instant_parse(text_of(day), ms);
+}
+
 int64_t instant_now(void)
 {
     return clock_ms(CLOCK_REALTIME);

@@ -19,5 +19,8 @@ size_t instant_print(int64_t ms, char out[INSTANT_CHARS]);
  * False: no such date. */
 bool instant_parse(struct text t, int64_t *ms);
 
+/* The same, or a date, which is its first moment in UTC: "2026-11-23". */
+bool instant_parse_date(struct text t, int64_t *ms);
+
 int64_t instant_now(void);   /* wall clock, ms */
 int64_t instant_ticks(void); /* CLOCK_MONOTONIC, ms: for deadlines */
