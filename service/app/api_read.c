@@ -166,7 +166,7 @@ static void add_link(const struct api_reader *reader, const struct http_request 
     const struct query *q = page->query;
     struct api_page p = {.resource = q->resource->name,
                          .offset = position(page),
-                         .limit = q->limit,
+                         .limit = (int)q->limit, /* http.limit-max is an int */
                          .count = page->count,
                          .total = total->count,
                          .estimated = total->estimated};
@@ -196,6 +196,8 @@ static void render_list(const struct api_reader *reader, const struct http_reque
     buf_byte(b, ']');
     response->status = 200;
     response->content_type = api_json;
+    if (page->query->resource == &query_usages)
+        http_add(response, "Vary", "Accept"); /* see app/api_export.h */
     http_add(response, "X-Total-Count", "%" PRId64, total->count);
     http_add(response, "X-Result-Count", "%d", page->count);
     if (total->estimated)

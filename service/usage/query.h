@@ -22,7 +22,7 @@ enum {
 
 /* What is the same for all queries. */
 struct query_limits {
-    int limit_default, limit_max;
+    int64_t limit_default, limit_max;
     const char *base_url;       /* href begins with it */
     const char *const *indexed; /* names of characteristics whose values have an index */
     int indexed_count;
@@ -62,7 +62,7 @@ struct query {
     struct list groups; /* struct query_group, one of which must hold; none: everything matches */
     struct query_sort sort;
     int64_t offset; /* with a token: not asked for */
-    int limit;
+    int64_t limit;
     bool after, before;       /* one of them at most: then `token` says of which row */
     struct query_token token; /* its texts are as many as the sort's keys */
     struct render_fields fields;

@@ -137,7 +137,7 @@ static bool take_limit(struct query *q, const struct query_piece *piece, struct 
     int64_t number = 0;
     if (!take_number(piece, a, &number, err))
         return false;
-    q->limit = number < q->limits->limit_max ? (int)number : q->limits->limit_max;
+    q->limit = number < q->limits->limit_max ? number : q->limits->limit_max;
     return true;
 }
 

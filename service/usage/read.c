@@ -5,6 +5,8 @@
 #include "base/jsonr.h"
 #include "usage/id.h"
 #include "usage/query_where.h"
+#include "usage/read_parts.h"
+#include "usage/render_csv.h"
 
 /* Of both collections id, document and revision come first; keys of the order come behind all. */
 #define READ_USAGE "id, document, revision, status, description, rated_product_usage"
@@ -24,14 +26,20 @@ enum {
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-static void render_usage_row(const struct db_rows *rows, int row, const char *base_url,
-                             const struct render_fields *fields, struct buf *b)
+static struct render_row usage_row(const struct db_rows *rows, int row)
 {
     struct render_row r = {.status = db_text(rows, row, COLUMN_STATUS),
                            .description = db_text(rows, row, COLUMN_DESCRIPTION),
                            .ratings = db_text(rows, row, COLUMN_RATINGS),
                            .document = db_text(rows, row, COLUMN_DOCUMENT)};
     memcpy(r.id.bytes, db_uuid(rows, row, COLUMN_ID), sizeof r.id.bytes);
+    return r;
+}
+
+static void render_usage_row(const struct db_rows *rows, int row, const char *base_url,
+                             const struct render_fields *fields, struct buf *b)
+{
+    struct render_row r = usage_row(rows, row);
     render_usage(b, &r, base_url, fields);
 }
 
@@ -58,6 +66,12 @@ void read_render(const struct read_page *page, int i, const char *base_url, stru
         render_specification_row(&page->rows, row_of(page, i), base_url, &q->fields, b);
 }
 
+void read_render_csv(const struct read_page *page, int i, const char *base_url, struct buf *b)
+{
+    struct render_row r = usage_row(&page->rows, row_of(page, i));
+    render_csv(b, &r, base_url, &page->query->fields);
+}
+
 void read_render_usage(const struct db_rows *rows, const char *base_url,
                        const struct render_fields *fields, struct buf *b)
 {
@@ -68,6 +82,12 @@ void read_render_specification(const struct db_rows *rows, const char *base_url,
                                const struct render_fields *fields, struct buf *b)
 {
     render_specification_row(rows, 0, base_url, fields, b);
+}
+
+int read_columns(const struct query *q)
+{
+    return (q->resource == &query_usages ? (int)COLUMNS_USAGE : (int)COLUMNS_SPECIFICATION) +
+           q->sort.count;
 }
 
 int64_t read_revision(const struct db_rows *rows)
@@ -170,7 +190,7 @@ static void select_party(const struct query *q, int party, struct query_sql *s)
     buf_printf(&s->text, " LIMIT %" PRId64 ")", rows_wanted(q));
 }
 
-static void select_page(const struct query *q, struct query_sql *s)
+void read_select(const struct query *q, struct query_sql *s)
 {
     int parties = query_parties(q);
     if (parties > 0) {
@@ -189,12 +209,12 @@ static void select_page(const struct query *q, struct query_sql *s)
         end_by_date(q, s);
     }
     query_order(q, s);
-    buf_printf(&s->text, " LIMIT %d", q->limit + 1);
+    buf_printf(&s->text, " LIMIT %" PRId64, q->limit + 1);
     if (!q->after && !q->before && q->offset > 0)
         buf_printf(&s->text, " OFFSET %" PRId64, q->offset);
 }
 
-static bool run(struct db *db, struct query_sql *s, struct db_rows *rows, struct err *err)
+bool read_run(struct db *db, struct query_sql *s, struct db_rows *rows, struct err *err)
 {
     struct db_params p = {0};
     query_sql_params(s, &p);
@@ -227,7 +247,7 @@ static bool check_regex(struct db *db, const struct query_condition *c, struct t
     return ok;
 }
 
-static bool check_regexes(struct db *db, const struct query *q, struct err *err)
+bool read_check_regexes(struct db *db, const struct query *q, struct err *err)
 {
     const struct query_group *g = q->groups.items;
     for (size_t i = 0; i < q->groups.count; i++) {
@@ -247,16 +267,16 @@ static bool check_regexes(struct db *db, const struct query *q, struct err *err)
 bool read_page(struct db *db, const struct query *q, struct read_page *out, struct err *err)
 {
     *out = (struct read_page){.query = q, .turned = q->before};
-    if (!check_regexes(db, q, err))
+    if (!read_check_regexes(db, q, err))
         return false;
     if (q->limit == 0)
         return true;
     struct query_sql s = {.a = arena_new(4096)};
-    select_page(q, &s);
-    bool ok = run(db, &s, &out->rows, err);
+    read_select(q, &s);
+    bool ok = read_run(db, &s, &out->rows, err);
     arena_free(s.a);
     out->more = out->rows.count > q->limit;
-    out->count = out->more ? q->limit : out->rows.count;
+    out->count = out->more ? (int)q->limit : out->rows.count;
     return ok;
 }
 
@@ -329,7 +349,7 @@ static bool guess(struct db *db, const struct query *q, int64_t *out, struct err
     struct query_sql s = {.a = arena_new(4096)};
     struct db_rows rows = {0};
     select_rows("EXPLAIN (FORMAT JSON) SELECT 1", q, QUERY_PARTY_ALL, &s);
-    bool ok = run(db, &s, &rows, err);
+    bool ok = read_run(db, &s, &rows, err);
     if (ok)
         *out = rows.count > 0 ? plan_rows(db_text(&rows, 0, 0)) : 0;
     db_rows_fini(&rows);

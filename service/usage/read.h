@@ -45,6 +45,8 @@ bool read_specification(struct db *db, struct text id, struct db_rows *rows,
 
 /* A row of the above as JSON; `i` counts in the order of the page. Nothing is built on the way. */
 void read_render(const struct read_page *page, int i, const char *base_url, struct buf *b);
+void read_render_csv(const struct read_page *page, int i, const char *base_url,
+                     struct buf *b); /* of usages only: a line of usage/render_csv.h */
 void read_render_usage(const struct db_rows *rows, const char *base_url,
                        const struct render_fields *fields, struct buf *b);
 void read_render_specification(const struct db_rows *rows, const char *base_url,
