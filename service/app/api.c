@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/api_error.h"
+#include "app/api_export.h"
 #include "app/api_read.h"
 #include "app/api_write.h"
 #include "app/metrics.h"
@@ -13,6 +14,7 @@
 #include "base/embed.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "io/http.h"
 #include "io/http_listen.h"
 
@@ -27,7 +29,9 @@ enum {
     API_TARGET = 8192,             /* bytes */
     API_BODIES = 64 * 1024 * 1024, /* bytes of all bodies that are being read */
     API_SPARE_MS = 3000,           /* of a request beyond its statements: connecting, rendering */
-    API_AGAIN_MS = 1000, /* a read that failed sooner is tried once more on a new connection */
+    API_AGAIN_MS = 1000,   /* a read that failed sooner is tried once more on a new connection */
+    API_RESTART_MS = 3000, /* for so long an export waits for PostgreSQL */
+    API_LOOK_MS = 200,
     API_METHODS = 64
 };
 
@@ -36,6 +40,7 @@ struct api {
     struct http *http;
     char application_name[320];
     struct api_reader reader;
+    struct api_exporter exporter;
     struct api_writer writer;
     struct tokens *tokens; /* NULL: nobody is asked for one */
     atomic_bool away;      /* said so in the log */
@@ -73,7 +78,9 @@ static bool list_usages(struct api *api, struct text id, struct http_request *re
                         struct http_response *response)
 {
     (void)id;
-    return api_read_list(&api->reader, request, response);
+    return api_export_format(request) == EXPORT_JSON
+               ? api_read_list(&api->reader, request, response)
+               : api_export_take(&api->exporter, request, response);
 }
 
 static bool one_usage(struct api *api, struct text id, struct http_request *request,
@@ -102,6 +109,24 @@ static bool answer_read(struct api *api, struct context *context, const char *wh
     (void)who;
     return db_open(context->reading, err) &&
            api_read_answer(&api->reader, context->reading, request, response, err);
+}
+
+static enum http_piece next_piece(void *app, void *arg, struct http_request *request,
+                                  struct buf *piece);
+
+/* A page, or a stream. */
+static bool answer_usages(struct api *api, struct context *context, const char *who,
+                          struct http_request *request, struct http_response *response,
+                          struct err *err)
+{
+    if (api_export_format(request) == EXPORT_JSON)
+        return answer_read(api, context, who, request, response, err);
+    if (!db_open(context->reading, err) ||
+        !api_export_answer(&api->exporter, context->reading, request, response, err))
+        return false;
+    if (response->over)
+        response->next = next_piece;
+    return true;
 }
 
 #define WRITE(name, kind, specification)                                                           \
@@ -139,7 +164,7 @@ static bool describe(struct api *api, struct text id, struct http_request *reque
 
 /* HEAD is as GET; OPTIONS and Allow come of this table. */
 static const struct operation operations[] = {
-    {"/usage", "GET", TOKENS_READ, list_usages, answer_read, false},
+    {"/usage", "GET", TOKENS_READ, list_usages, answer_usages, false},
     {"/usage", "POST", TOKENS_WRITE, create_usage, answer_write, true},
     {"/usage/{id}", "GET", TOKENS_READ, one_usage, answer_read, false},
     {"/usage/{id}", "PATCH", TOKENS_WRITE, patch_usage, answer_write, true},
@@ -330,6 +355,33 @@ static void work(void *app, void *arg, struct http_request *request, struct http
         failed(api, &err, response);
 }
 
+/* A stream whose begin is sent can only be cut off when the database fails. Its slices are
+ * questions of their own, so one is asked again: for less when it took too long, and on new
+ * connections for about as long as a restart takes. */
+static enum http_piece next_piece(void *app, void *arg, struct http_request *request,
+                                  struct buf *piece)
+{
+    (void)app;
+    struct db *db = ((struct context *)arg)->reading;
+    struct err err = {0};
+    bool last;
+    int64_t began = instant_ticks();
+    for (bool first = true, again = true; again; first = false) {
+        if (db_open(db, &err) && api_export_next(db, request, piece, &last, &err))
+            return last ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
+        bool lost = is_lost(db, &err);
+        if (lost)
+            db_close(db);
+        else
+            api_export_shrink(request);
+        again =
+            first || (lost && instant_ticks() - began < API_RESTART_MS && !stop_wait(API_LOOK_MS));
+    }
+    log_line(LOG_WARNING, "an export is cut off", "usages=%lld sqlstate=%s reason=\"%s\"",
+             (long long)api_export_rows(request), err.state, err.text);
+    return HTTP_PIECE_BROKEN;
+}
+
 static void *context_new(void *app, int worker)
 {
     (void)worker;
@@ -397,6 +449,7 @@ struct api *api_start(const struct settings *s, const struct changes_settings *c
         abort();
     api->settings = s;
     api->reader = api_reader_of(s);
+    api_exporter_init(&api->exporter, s);
     api->writer.settings = s;
     api->writer.changes = changes;
     api->writer.specification_schema = specification_schema;
