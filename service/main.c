@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/export_command.h"
 #include "app/mend.h"
 #include "app/migrate.h"
 #include "app/offsets.h"
@@ -43,6 +44,11 @@ enum option_code {
     OPTION_LIMIT,
     OPTION_MAX_REPLAYS,
     OPTION_DRY_RUN,
+    OPTION_FILTER,
+    OPTION_FIELDS,
+    OPTION_SORT,
+    OPTION_FORMAT,
+    OPTION_OUTPUT,
     OPTION_MARKDOWN
 };
 
@@ -65,6 +71,11 @@ static const struct option options[] = {
     {"limit", required_argument, NULL, OPTION_LIMIT},
     {"max-replays", required_argument, NULL, OPTION_MAX_REPLAYS},
     {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"filter", required_argument, NULL, OPTION_FILTER},
+    {"fields", required_argument, NULL, OPTION_FIELDS},
+    {"sort", required_argument, NULL, OPTION_SORT},
+    {"format", required_argument, NULL, OPTION_FORMAT},
+    {"output", required_argument, NULL, OPTION_OUTPUT},
     {"markdown", no_argument, NULL, OPTION_MARKDOWN},
     {NULL, 0, NULL, 0}};
 
@@ -77,6 +88,7 @@ struct line {
     struct topics_options topics;
     struct replay_options replay;
     struct mend_options mend;
+    struct export_options export;
     bool markdown;
     int seen[OPTION_MARKDOWN - OPTION_PRINT + 1]; /* options of one command that were given */
 };
@@ -108,6 +120,11 @@ static int run_offsets(const struct line *line, const struct settings *s)
 static int run_replay(const struct line *line, const struct settings *s)
 {
     return replay_run(s, &line->replay);
+}
+
+static int run_export(const struct line *line, const struct settings *s)
+{
+    return export_run(s, &line->export);
 }
 
 static int run_service(const struct line *line, const struct settings *s)
@@ -157,6 +174,15 @@ static const struct command commands[] = {
      "                        once, however often it is run; --reason, --topic: of these only;\n"
      "                        --from, --to: a date or a time, of the dead letter; --max-replays:\n"
      "                        a record sent back so often is left out (3); --dry-run: counts only"},
+    {"export",
+     run_export,
+     {OPTION_FORMAT, OPTION_FROM, OPTION_TO, OPTION_FILTER, OPTION_FIELDS, OPTION_SORT,
+      OPTION_OUTPUT},
+     "export --format csv|ndjson [--from TIME] [--to TIME] [--filter QUERY]\n"
+     "         [--fields NAME,..] [--sort NAME,..] [-o FILE]",
+     "writes usages to FILE, which is there once it is whole, or to\n"
+     "                        standard output; --from, --to: a date or a time, of the usage, the\n"
+     "                        last not included; --filter, --fields, --sort: as of GET usage"},
     {"settings",
      run_settings,
      {OPTION_MARKDOWN},
@@ -190,6 +216,7 @@ static void print_help(void)
          "  usaged -c /etc/usaged.ini run\n"
          "  usaged migrate --set database.url=postgresql://usaged_owner@db.example/usaged\n"
          "  usaged topics --create --partitions 12 --replication 3\n"
+         "  usaged export --format csv --from 2026-11-01 --to 2026-12-01 -o november.csv\n"
          "  usaged replay --reason schema-unknown --from 2026-11-23 --dry-run\n"
          "  USAGED_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka usaged -c /etc/usaged.ini run\n\n"
          "exit: 0 done, or stopped as asked; 1 cannot start or go on; 2 bad settings or usage\n\n"
@@ -252,6 +279,8 @@ static bool take_offset(struct mend_options *mend, const char *text)
 
 static bool take_option(struct line *line, int code, const char *bad)
 {
+    if (code == 'o')
+        code = OPTION_OUTPUT;
     if (code >= OPTION_PRINT && code <= OPTION_MARKDOWN)
         line->seen[code - OPTION_PRINT] = 1;
     switch (code) {
@@ -291,10 +320,10 @@ static bool take_option(struct line *line, int code, const char *bad)
         line->replay.topics = optarg;
         return true;
     case OPTION_FROM:
-        line->replay.from = optarg;
+        line->replay.from = line->export.from = optarg;
         return true;
     case OPTION_TO:
-        line->replay.to = optarg;
+        line->replay.to = line->export.to = optarg;
         return true;
     case OPTION_LIMIT:
         line->replay.limit = optarg;
@@ -304,6 +333,21 @@ static bool take_option(struct line *line, int code, const char *bad)
         return true;
     case OPTION_DRY_RUN:
         line->replay.dry_run = true;
+        return true;
+    case OPTION_FILTER:
+        line->export.filter = optarg;
+        return true;
+    case OPTION_FIELDS:
+        line->export.fields = optarg;
+        return true;
+    case OPTION_SORT:
+        line->export.sort = optarg;
+        return true;
+    case OPTION_FORMAT:
+        line->export.format = optarg;
+        return true;
+    case OPTION_OUTPUT:
+        line->export.output = optarg;
         return true;
     case OPTION_MARKDOWN:
         line->markdown = true;
@@ -341,7 +385,7 @@ static bool fits(const struct line *line, const struct command *command)
 static int read_line(int argc, char **argv, struct line *line, const struct command **command)
 {
     opterr = 0;
-    for (int code; (code = getopt_long(argc, argv, ":c:", options, NULL)) != -1;) {
+    for (int code; (code = getopt_long(argc, argv, ":c:o:", options, NULL)) != -1;) {
         if (code == OPTION_HELP || code == OPTION_VERSION) {
             if (code == OPTION_HELP)
                 print_help();
