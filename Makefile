@@ -36,7 +36,7 @@ FUZZ_SECONDS := 60
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help build install-build install-test install-bench install-check demo test unit flow conformance rig check format \
-        asan coverage bench bench-parked bench-lookup pieces protocol faults fuzz differential clean embedded-files
+        asan coverage bench bench-parked bench-lookup bench-export pieces protocol faults fuzz differential clean embedded-files
 
 help:
 	@printf '%s\n' \
@@ -52,6 +52,7 @@ help:
 	'make bench     1,000,000 records from topic to committed events: build/bench.json; reads: build/bench-http.json' \
 	'make bench-lookup  looks for one msisdn among 10,000,000 usages: build/bench-lookup.json' \
 	'make bench-parked  what 1,000,000 parked ratings cost others: build/bench-parked.json' \
+	'make bench-export  exports of 1,000,000 and 5,000,000 usages, rate and memory: build/bench-export.json' \
 	'make pieces    nanoseconds a record of reading, mapping, rendering, writing' \
 	'make faults    the long kill, freeze and outage runs (a short form of each is in make test)' \
 	'make fuzz      libFuzzer, a minute a target (FUZZ_SECONDS=3600, FUZZ="record schema"): tests/fuzz/' \
@@ -184,6 +185,9 @@ bench-lookup: build install-test
 
 bench-parked: build install-test
 	@$(PYTHON) tests/bench/parked_bench.py
+
+bench-export: build install-test
+	@$(PYTHON) tests/bench/export_bench.py
 
 pieces: build install-test
 	@$(MAKE) --no-print-directory $(BENCHES:%=$(BUILD)/release/bench/%)
