@@ -243,9 +243,9 @@ static bool copy(struct command *c)
         show(c);
     }
     buf_fini(&piece);
-    if (stop_asked())
-        return fail(c, "stopped as asked");
-    return good || fail(c, err.text);
+    if (good && c->export.slices.begun && export_is_over(&c->export))
+        return true;
+    return fail(c, stop_asked() ? "stopped as asked" : err.text);
 }
 
 static bool run(struct command *c, const char *file)

@@ -80,8 +80,7 @@ struct http_options {
     int loops;           /* threads that speak HTTP */
     int workers;         /* threads that run work(); 0: now() answers everything */
     int connections_max, queue_max;
-    int idle_ms; /* a connection on which nothing moves for so long is closed, but while work() runs
-                  */
+    int idle_ms;       /* a connection on which nothing moves for so long is closed */
     int request_ms;    /* deadline of work(), from the moment that the request was complete */
     size_t target_max; /* bytes; a longer one is 414 */
     size_t
@@ -106,5 +105,5 @@ struct http_options {
 struct http *http_start(const struct http_options *options, struct err *err);
 
 /* Accepts no more, refuses what waits (503), lets work() that runs come to its end, sends the
- * answers (for at most a second), closes the connections. */
+ * answers (for at most a second), cuts off bodies that come in pieces, closes the connections. */
 void http_stop(struct http *http);

@@ -7,7 +7,7 @@
 #include "usage/read_parts.h"
 
 enum {
-    ROWS_FIRST = 250, /* so that the first bytes are not long in coming */
+    ROWS_FIRST = 100, /* as a page: what a list can answer in time, an export can begin */
     SLOW_MS = 1000,   /* a slice that takes longer holds its thread too long */
     SHRINK = 8
 };

@@ -37,14 +37,15 @@ void render_csv_cell(struct buf *b, struct text t)
         buf_add(b, t.p, t.n);
         return;
     }
-    const char *p = t.p, *end = t.p + t.n;
-    buf_byte(b, '"');
-    for (const char *quote; (quote = memchr(p, '"', (size_t)(end - p))); p = quote + 1) {
-        buf_add(b, p, (size_t)(quote + 1 - p));
-        buf_byte(b, '"');
+    char *start = buf_room(b, 2 * t.n + 2), *o = start;
+    *o++ = '"';
+    for (size_t i = 0; i < t.n; i++) {
+        if (t.p[i] == '"')
+            *o++ = '"';
+        *o++ = t.p[i];
     }
-    buf_add(b, p, (size_t)(end - p));
-    buf_byte(b, '"');
+    *o++ = '"';
+    b->len += (size_t)(o - start);
 }
 
 static bool is_shown(const struct render_fields *fields, int column)

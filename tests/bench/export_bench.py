@@ -23,7 +23,7 @@ sys.path.insert(0, str(TREE / "tests"))
 from lib.fill import fill_usages  # noqa: E402
 from lib.http import BASE  # noqa: E402
 from rig import Rig  # noqa: E402
-from rig.tree import cpu_seconds  # noqa: E402
+from rig.tree import cpu_seconds, peak_memory_kib  # noqa: E402
 
 MEDIA = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 
@@ -43,7 +43,7 @@ def prepare(rig, rows: int):
         size = db.execute("SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits "
                           "WHERE inhparent = 'usaged.usage_row'::regclass").fetchone()[0]
         db.execute("SELECT sum(length(document)) FROM usage_row")
-    say(f"{rows:,} usages, {size / 1e6:,.0f} MB in the table, filled in {time.monotonic() - began:.0f} s")
+    say(f"{rows:,} usages, {float(size) / 1e6:,.0f} MB in the table, filled in {time.monotonic() - began:.0f} s")
     return scene
 
 
@@ -79,15 +79,18 @@ def by_command(rig, scene, name: str, rows: int) -> dict:
     postgres = cpu_seconds(rig.postgres.pid())
     began = time.monotonic()
     running = subprocess.Popen(service.command("export", "--format", name), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    size = 0
+    size = peak = reads = 0
     while piece := os.read(running.stdout.fileno(), 1 << 20):
         size += len(piece)
+        reads += 1
+        if reads % 100 == 0:  # that of wait4() would be ours, as it was when the process was forked
+            peak = max(peak, peak_memory_kib(running.pid))
     said = running.stderr.read().decode()
     _, status, usage = os.wait4(running.pid, 0)
     seconds = time.monotonic() - began
     assert status == 0 and f" {rows} usages" in said, said
     return result(rows, size, seconds, usage.ru_utime + usage.ru_stime, cpu_seconds(rig.postgres.pid()) - postgres, 0,
-                  usage.ru_maxrss / 1024)
+                  peak / 1024)
 
 
 def measure(rig, rows: int) -> dict:

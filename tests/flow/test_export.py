@@ -184,12 +184,13 @@ def test_other_resources_and_other_wishes_get_json(small):
 
 def test_a_usage_larger_than_a_slice_comes_alone(small):
     content = Content(9)
+    before = small.service.peak_memory_mib()
     with small.scene.connect() as db:
-        large = [content.usage() for _ in range(4)]
+        large = [content.usage() for _ in range(20)]
         for number, one in enumerate(large):
             one["id"] = one["id"][:-4] + f"{number:04d}"
             one["usageType"] = "large"
-            one["@schemaLocation"] = str(number) * 3_000_000
+            one["@schemaLocation"] = chr(97 + number) * 3_000_000
         store_usages(db, large)
         try:
             lines = lines_of(export(small.http, "usageType=large&sort=id"))
@@ -198,6 +199,7 @@ def test_a_usage_larger_than_a_slice_comes_alone(small):
 
     assert [json.loads(line)["@schemaLocation"] for line in lines] == [
         one["@schemaLocation"] for one in sorted(large, key=lambda one: one["id"])]
+    assert small.service.peak_memory_mib() < before + 30, "60 MB were sent"
 
 
 # ---- clients and parts -------------------------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ def guarded(rig, tmp_path_factory):
     service.start()
     client = client_of(service)
 
-    def ask(method, path, token=None, scheme="Bearer"):
-        head = {"Authorization": f"{scheme} {token}"} if token else {}
+    def ask(method, path, token=None, scheme="Bearer", **head):
+        head |= {"Authorization": f"{scheme} {token}"} if token else {}
         body = b'{"usageSpecification":{"id":"x"}}' if method == "POST" else None
         return client.ask(method, BASE + path, body, {**head, **({"Content-Type": "application/json"} if body else {})})
 
@@ -49,6 +49,13 @@ def test_a_token_that_reads_may_not_write(guarded):
     assert ask("GET", "/usage", READ).status == 200
     ask("POST", "/usage", READ).is_error(403)
     ask("DELETE", "/usage/01a20779-75ca-882e-8c96-86cbff439931", READ).is_error(403)
+
+
+def test_an_export_wants_a_token_that_reads(guarded):
+    _, _, ask = guarded
+
+    ask("GET", "/usage", Accept="text/csv").is_error(401)
+    assert ask("GET", "/usage", READ, Accept="text/csv").header("Content-Type") == "text/csv;charset=utf-8"
 
 
 def test_a_token_that_writes_may_both_and_its_name_is_in_the_log(guarded):

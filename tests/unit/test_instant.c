@@ -113,6 +113,21 @@ static void every_day_prints_as_the_c_library_has_it_and_reads_back(void **state
     }
 }
 
+static void a_date_alone_is_its_first_moment(void **state)
+{
+    (void)state;
+    int64_t ms, whole;
+    static const char *const bad[] = {"2026-11-2",   "2026-11-234", "2026-13-01",
+                                      "2026-11-23T", "yesterday!",  ""};
+
+    assert_true(instant_parse_date(TEXT("2026-11-23"), &ms));
+    assert_true(instant_parse(TEXT("2026-11-23T00:00:00Z"), &whole) && ms == whole);
+    assert_true(instant_parse_date(TEXT("2026-11-23T01:30:00+01:30"), &ms) && ms == whole);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(instant_parse_date(text_of(bad[i]), &ms));
+    assert_false(instant_parse_date((struct text){NULL, 0}, &ms));
+}
+
 static void the_clocks_are_in_milliseconds(void **state)
 {
     (void)state;
@@ -130,6 +145,7 @@ int main(void)
         cmocka_unit_test(rfc_3339_is_read_with_any_offset_and_fraction),
         cmocka_unit_test(what_is_no_date_is_refused),
         cmocka_unit_test(every_day_prints_as_the_c_library_has_it_and_reads_back),
+        cmocka_unit_test(a_date_alone_is_its_first_moment),
         cmocka_unit_test(the_clocks_are_in_milliseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
