@@ -10,10 +10,11 @@ from lib.http import BASE, JSON, Answer
 from rig.postgres import RUNTIME
 from rig.wait import until
 
-RESOURCES = pytest.mark.parametrize("path, body", [("/usage", {"usageSpecification": {"id": "x"}}), ("/usageSpecification", {"name": "x"})])
+RESOURCES = pytest.mark.parametrize("path, body", [("/usage", {"usageSpecification": {"id": "x"}}),
+                                                   ("/usageSpecification", {"name": "x"})])
 UNKNOWN = "01a20779-75ca-882e-8c96-86cbff439931"
-ODD = ("odd", "0", "-1", "*", "null", "%00", "%", "%zz", "%2e%2e", "a%2Fb", "%F0%9F%92%A9", "%ff", "';--", pytest.param("a" * 4000, id="long"), UNKNOWN,
-       UNKNOWN + "x")
+ODD = ("odd", "0", "-1", "*", "null", "%00", "%", "%zz", "%2e%2e", "a%2Fb", "%F0%9F%92%A9", "%ff", "';--",
+       pytest.param("a" * 4000, id="long"), UNKNOWN, UNKNOWN + "x")
 
 
 def raw(service, *parts):
@@ -37,8 +38,8 @@ def raw(service, *parts):
 
 
 @RESOURCES
-@pytest.mark.parametrize("text", [b"", b"{", b"nonsense", b"{'a':1}", b'{"a":1,}', b'{"description":"a","description":"b"}', b'{"x":{"a":1,"a":2}}',
-                                  b'{"description":"\xff"}', b'{"description":"\\ud800"}', b"{} {}", b"[" * 5000,
+@pytest.mark.parametrize("text", [b"", b"{", b"nonsense", b"{'a':1}", b'{"a":1,}', b'{"description":"a","description":"b"}',
+                                  b'{"x":{"a":1,"a":2}}', b'{"description":"\xff"}', b'{"description":"\\ud800"}', b"{} {}", b"[" * 5000,
                                   b'{"x":' + b"[" * 100 + b"]" * 100 + b"}", b'{"x":01}', b'{"x":NaN}', b"\xef\xbb\xbf{}"])
 def test_400_is_of_a_body_that_is_no_json(writing, path, body, text):
     made = writing.send("POST", path, body).json()
@@ -90,8 +91,8 @@ def test_413_is_of_a_body_that_is_too_long(writing, path, body):
 
 
 @RESOURCES
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/json5", "application/jsonp", "application/x-www-form-urlencoded",
-                                  "application/ld+json", ""])
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/json5", "application/jsonp",
+                                  "application/x-www-form-urlencoded", "application/ld+json", ""])
 def test_415_is_of_a_body_of_another_media_type(writing, path, body, kind):
     made = writing.send("POST", path, body).json()
 

@@ -130,7 +130,8 @@ def test_the_names_of_v2_mean_nothing(writing):
     assert made["date"] == "2026-11-20T08:15:30.250Z" and made["type"] == "VOICE", "extensions"
     assert "usageType" not in made and made["usageDate"] != made["date"]
     product = {**RATING, "productRef": [{"id": "p"}]}
-    assert "productRef" in writing.post({"usageSpecification": {"id": "x"}, "status": "rated", "ratedProductUsage": [product]}).is_error(400)
+    body = {"usageSpecification": {"id": "x"}, "status": "rated", "ratedProductUsage": [product]}
+    assert "productRef" in writing.post(body).is_error(400)
 
 
 def test_the_name_of_a_specification_need_not_be_unique(writing):

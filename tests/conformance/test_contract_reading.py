@@ -62,7 +62,8 @@ def test_a_regular_expression_may_have_256_bytes(writing, path):
     assert "256" in writing.get(f"{path}.regex={'a' * 257}").is_error(400)
 
 
-@pytest.mark.parametrize("path, name", [("/usage", "description"), ("/usage", "usageSpecification.name"), ("/usage", "usageCharacteristic.value"),
+@pytest.mark.parametrize("path, name", [("/usage", "description"), ("/usage", "usageSpecification.name"),
+                                        ("/usage", "usageCharacteristic.value"),
                                         ("/usage", "ratedProductUsage.productRef.id"), ("/usageSpecification", "name"),
                                         ("/usageSpecification", "specCharacteristic.characteristicValueSpecification.regex")])
 def test_a_regular_expression_that_is_none_is_400_and_its_whole_name_is_named(writing, path, name):
@@ -76,10 +77,11 @@ def test_a_regular_expression_that_is_a_bomb_is_400(writing, expression):
 
 @pytest.mark.parametrize("path, query", [
     ("/usage", "usageDate=today"), ("/usage", "usageDate.gte=2026-11-20"), ("/usage", "status=Rated"), ("/usage", "status.ne=none"),
-    ("/usage", "ratedProductUsage.taxRate=six"), ("/usage", "ratedProductUsage.isBilled=yes"), ("/usage", "usageCharacteristic.value.gt=a"),
+    ("/usage", "ratedProductUsage.taxRate=six"), ("/usage", "ratedProductUsage.isBilled=yes"),
+    ("/usage", "usageCharacteristic.value.gt=a"),
     ("/usage", "usageSpecification=x"), ("/usage", "relatedParty=x"), ("/usageSpecification", "isBundle=1"),
-    ("/usageSpecification", "lastUpdate=now"), ("/usageSpecification", "validFor.startDateTime.lt=x"), ("/usageSpecification", "validFor=x"),
-    ("/usageSpecification", "specCharacteristic.minCardinality=one")])
+    ("/usageSpecification", "lastUpdate=now"), ("/usageSpecification", "validFor.startDateTime.lt=x"),
+    ("/usageSpecification", "validFor=x"), ("/usageSpecification", "specCharacteristic.minCardinality=one")])
 def test_a_value_of_another_type_and_a_filter_on_a_structure_are_400_and_named(writing, path, query):
     name = query.partition("=")[0]
     for operator in (".gte", ".ne", ".gt", ".lt"):

@@ -14,7 +14,8 @@ from lib.writing import PRICED, RATING
 
 STATES = ("received", "rejected", "recycled", "guided", "rated", "rerated", "billed")
 LATER = {**RATING, "ratingDate": "2026-11-21T00:00:00.000Z"}
-DEFAULTS = {"usageRatingTag": "usage", "isBilled": False, "ratingAmountType": "Total", "isTaxExempt": False, "offerTariffType": "Normal"}
+DEFAULTS = {"usageRatingTag": "usage", "isBilled": False, "ratingAmountType": "Total", "isTaxExempt": False,
+            "offerTariffType": "Normal"}
 NEEDED = ("ratingDate", "taxExcludedRatingAmount", "taxIncludedRatingAmount", "taxRate", "productRef")
 # The rows of the table. A state that stays is no transition.
 ALLOWED = {"received": {"guided", "rejected"}, "guided": {"rated", "rejected"}, "rejected": {"recycled"},
@@ -51,7 +52,8 @@ def test_without_a_status_a_usage_is_received(writing):
     assert writing.made()["status"] == "received"
 
 
-@pytest.mark.parametrize("status", ["Received", "RATED", "Rated", "rerate", "Rerate", "Billed", "initialized", " rated", "", 1, None, ["rated"]])
+@pytest.mark.parametrize("status", ["Received", "RATED", "Rated", "rerate", "Rerate", "Billed", "initialized", " rated", "", 1, None,
+                                    ["rated"]])
 def test_no_other_status_is_accepted(writing, status):
     usage = writing.made(status="guided")
 

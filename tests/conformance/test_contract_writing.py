@@ -13,7 +13,8 @@ from lib.identity import usage_id
 from lib.writing import DATE, RATING
 from rig.wait import until
 
-RESOURCES = pytest.mark.parametrize("path, body", [("/usage", {"usageSpecification": {"id": "x"}}), ("/usageSpecification", {"name": "x"})])
+RESOURCES = pytest.mark.parametrize("path, body", [("/usage", {"usageSpecification": {"id": "x"}}),
+                                                   ("/usageSpecification", {"name": "x"})])
 UNKNOWN = "01a20779-75ca-882e-8c96-86cbff439931"
 
 
