@@ -50,7 +50,8 @@ void render_csv_cell(struct buf *b, struct text t)
 
 static bool is_shown(const struct render_fields *fields, int column)
 {
-    return column <= HREF || render_chosen(fields, text_of(render_csv_columns[column]));
+    bool always = column == ID || column == HREF;
+    return always || render_chosen(fields, text_of(render_csv_columns[column]));
 }
 
 static void write_line(struct buf *b, const struct text cells[RENDER_CSV_COLUMNS],

@@ -141,6 +141,9 @@ def test_after_goes_on_where_a_list_has_ended(small):
     body = export(small.http, f"sort=status&after={after}")
 
     assert [json.loads(line) for line in lines_of(body)] == json.loads(small.list("sort=status"))[100:]
+    before = re.search(r"before=([\w-]+)", small.client.get("/usage?offset=100").links()["prev"])[1]
+    refused = Stream(small.http, f"before={before}")
+    assert refused.status == 400 and json.loads(refused.read())["message"].startswith("before: a stream only goes forward")
 
 
 @pytest.mark.parametrize("accept", [CSV, NDJSON])

@@ -169,6 +169,7 @@ def test_it_waits_for_a_postgresql_that_goes_away_and_goes_on(exporter, tmp_path
     exporter.rig.postgres.kill()
     start = running.stdout.read(4096)
     while "usaged: export: waiting: " not in (tmp_path / "said").read_text():
+        assert running.poll() is None
         if select.select([running.stdout], [], [], 0.05)[0]:
             start += running.stdout.read(4096)
 
