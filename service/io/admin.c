@@ -9,7 +9,8 @@
 
 enum {
     LOOK_MS = 100, /* how often a wait looks at the stop */
-    QUESTION_MS = 3000
+    QUESTION_MS = 3000,
+    ADMIN_ENDS_MAX = 16
 };
 
 rd_kafka_t *admin_new(const struct kafka_property *properties, size_t n, struct err *err)
@@ -418,4 +419,33 @@ bool admin_commit(const struct kafka_property *properties, size_t n, const char 
     rd_kafka_topic_partition_list_destroy(parts);
     rd_kafka_destroy(reader);
     return good;
+}
+
+rd_kafka_topic_partition_list_t *admin_ends(rd_kafka_t *client, const char *const *topics, size_t n,
+                                            int wait_ms, struct err *err)
+{
+    struct admin_topic all[ADMIN_ENDS_MAX] = {0};
+    if (n > ADMIN_ENDS_MAX)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        all[i].name = topics[i];
+    if (!admin_partitions(client, all, n, wait_ms, err))
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (all[i].partitions == 0) {
+            err_set(err, ERR_RETRY, "topic %s is not to be seen", topics[i]);
+            return NULL;
+        }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+    for (size_t i = 0; i < n; i++)
+        for (int p = 0; p < all[i].partitions; p++)
+            rd_kafka_topic_partition_list_add(list, topics[i], p)->offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, wait_ms);
+    for (int i = 0; !code && i < list->cnt; i++)
+        code = list->elems[i].err;
+    if (!code)
+        return list;
+    kafka_err(err, code, "ends of the outbound topics");
+    rd_kafka_topic_partition_list_destroy(list);
+    return NULL;
 }

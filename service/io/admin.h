@@ -54,3 +54,9 @@ bool admin_group_members(rd_kafka_t *client, const char *group, int wait_ms, int
  * while it has members. */
 bool admin_commit(const struct kafka_property *properties, size_t n, const char *group,
                   const char *topic, int partition, int64_t offset, struct err *err) MUST_CHECK;
+
+/* The end of all partitions of these topics, for whoever wants all that is committed from now on:
+ * the last stable offset, since the messages of a transaction that is still open lie in front of
+ * the high watermark. The caller destroys the list. NULL: ERR_RETRY. Any thread. */
+rd_kafka_topic_partition_list_t *admin_ends(rd_kafka_t *client, const char *const *topics, size_t n,
+                                            int wait_ms, struct err *err);
