@@ -335,6 +335,30 @@ static size_t compile(struct build *b, const struct schema_type *t, struct want 
     return least;
 }
 
+/* Of a union of records that are one thing here; NULL: it is none. */
+static const struct shape *shape_of_union(const struct schema_type *t,
+                                          const struct shape *const *shapes)
+{
+    const struct shape *shape = NULL;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct shape *one =
+            t->branches[i]->kind == SCHEMA_RECORD ? plan_find_shape(t->branches[i], shapes) : NULL;
+        if (!one || !one->in_union || (shape && one->fields != shape->fields))
+            return NULL;
+        shape = shape ? shape : one;
+    }
+    return shape;
+}
+
+static void compile_root(struct build *b, const struct schema_type *t, uint32_t root)
+{
+    const struct shape_field any = {.record = b->plan->shape};
+    if (t->kind == SCHEMA_UNION)
+        compile_union(b, t, (struct want){ITEM, &any, root});
+    else
+        compile_fields(b, t, b->plan->shape, root);
+}
+
 static bool build_plan(struct build *b, const char *json, size_t n,
                        const struct shape *const *shapes)
 {
@@ -342,16 +366,18 @@ static bool build_plan(struct build *b, const char *json, size_t n,
     const struct schema_type *t = schema_read(b->scratch, json, n, b->err);
     if (!t)
         return false;
-    if (t->kind != SCHEMA_RECORD)
+    p->shape = t->kind == SCHEMA_UNION ? shape_of_union(t, shapes) : NULL;
+    if (t->kind != SCHEMA_RECORD && !p->shape)
         return err_set(b->err, ERR_DATA, "schema: is %.300s, not a record", t->label);
-    p->shape = plan_find_shape(t, shapes);
+    if (!p->shape)
+        p->shape = plan_find_shape(t, shapes);
     if (!p->shape)
         return err_set(b->err, ERR_DATA, "schema: record %.300s is none that is known here",
                        t->name);
     uint32_t root = add_path(b, 0, "");
     p->image = new_image(b, p->shape);
     b->depth = 1;
-    compile_fields(b, t, p->shape, root);
+    compile_root(b, t, root);
     emit(b, (struct op){.code = OP_DONE});
     return !b->bad;
 }

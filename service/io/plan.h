@@ -55,6 +55,7 @@ struct shape {
     size_t bytes;     /* sizeof its struct */
     const struct shape_field *fields;
     size_t count;
+    bool in_union; /* a union of records with such shapes, all with these fields, is read as one */
 };
 
 enum {
