@@ -201,6 +201,24 @@ const struct query_resource query_specifications = {.name = "usageSpecification"
                                                     .table = "usage_specification",
                                                     .there = "true"};
 
+/* --- events ---------------------------------------------------------------------------------- */
+
+static const struct attribute event_payload[] = {
+    IS_OBJECT("usage", usage), IS_OBJECT("usageSpecification", specification), END};
+
+static const struct attribute event[] = {IS_TEXT("eventId"),
+                                         IS_DATE("eventTime"),
+                                         IS_TEXT("eventType"),
+                                         IS_TEXT("correlationId"),
+                                         IS_TEXT("domain"),
+                                         IS_TEXT("description"),
+                                         IS_DATE("timeOcurred"),
+                                         IS_TEXT("fieldPath"),
+                                         IS_OBJECT("event", event_payload),
+                                         END};
+
+const struct query_resource query_events = {.name = "event", .attributes = event};
+
 /* --- finding --------------------------------------------------------------------------------- */
 
 static const struct attribute *find_part(const struct attribute *table, struct text name)

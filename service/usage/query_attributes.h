@@ -47,8 +47,11 @@ struct query_resource {
 
 extern const struct query_resource query_usages, query_specifications;
 
+/* The JSON of an event, of which nothing is stored: a listener's query is about it. */
+extern const struct query_resource query_events;
+
 /* A dotted name, resolved. */
-enum { ATTRIBUTE_DEPTH = 4 };
+enum { ATTRIBUTE_DEPTH = 6 };
 
 struct attribute_path {
     int depth;

@@ -1,0 +1,353 @@
+#include "usage/query_event.h"
+
+#include <stdlib.h>
+
+#include "base/instant.h"
+#include "base/jsonr.h"
+#include "base/pattern.h"
+#include "usage/hub_event.h"
+#include "usage/number.h"
+#include "usage/query_parts.h"
+
+enum { ARENA_BLOCK = 4096 };
+
+/* A condition, and its regular expressions compiled. */
+struct test {
+    const struct query_condition *c;
+    struct pattern **patterns; /* of REGEX, one for each value */
+};
+
+/* All of them must hold. */
+struct test_group {
+    struct test *tests;
+    size_t count;
+};
+
+struct query_event {
+    struct arena *arena;
+    struct test_group *groups; /* one of which must hold; none: everything matches */
+    size_t count;
+};
+
+/* --- reading it ------------------------------------------------------------------------------ */
+
+/* A name that no event has would be silence later. */
+static bool check_event_types(const struct query_condition *c, struct err *err)
+{
+    const struct text *t = c->values.items;
+    bool equality = c->op == QUERY_EQ || c->op == QUERY_NE;
+    if (!equality || strcmp(attribute_last(&c->path)->name, "eventType") != 0)
+        return true;
+    for (size_t i = 0; i < c->values.count; i++) {
+        bool known = false;
+        for (int k = 0; k < HUB_EVENT_TYPES && !known; k++)
+            known = text_is(t[i], hub_event_names[k]);
+        if (!known)
+            return query_bad_value(err, TEXT("eventType"), t[i],
+                                   "is none of the seven events, such as UsageCreateEvent");
+    }
+    return true;
+}
+
+static bool compile_patterns(struct query_event *q, struct test *t, struct err *err)
+{
+    const struct text *texts = t->c->values.items;
+    struct err why;
+    if (t->c->op != QUERY_REGEX)
+        return true;
+    t->patterns = arena_zero(q->arena, t->c->values.count * sizeof *t->patterns);
+    for (size_t i = 0; i < t->c->values.count; i++)
+        if (!(t->patterns[i] = pattern_new(texts[i], q->arena, &why)))
+            return query_bad_value(err, text_of(attribute_last(&t->c->path)->name), texts[i],
+                                   why.text);
+    return true;
+}
+
+static bool take_group(struct query_event *q, const struct query_group *from,
+                       struct test_group *out, struct err *err)
+{
+    const struct query_condition *c = from->conditions.items;
+    out->count = from->conditions.count;
+    out->tests = arena_zero(q->arena, out->count * sizeof *out->tests);
+    for (size_t i = 0; i < out->count; i++) {
+        out->tests[i].c = &c[i];
+        if (!check_event_types(&c[i], err) || !compile_patterns(q, &out->tests[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_group(struct query_event *q, struct text rest, struct query_count *count,
+                       struct query_group *out, struct err *err)
+{
+    while (rest.p) {
+        struct text text = query_cut(&rest, '&');
+        struct query_piece piece;
+        if (text.n > 0 && (!query_piece_read(text, q->arena, &piece, err) ||
+                           !query_filter_add(&query_events, &piece, q->arena, out, count, err)))
+            return false;
+    }
+    return out->conditions.count > 0 ||
+           query_bad(err, 400, TEXT("query"),
+                     "no condition stands before or behind a ';'; write %3B for one in a value");
+}
+
+static bool read_all(struct query_event *q, struct text raw, struct err *err)
+{
+    struct list groups = {0};
+    struct query_count count = {0};
+    if (raw.n > QUERY_EVENT_MAX)
+        return query_bad(err, 400, TEXT("query"), "is longer than 4096 bytes");
+    while (raw.p) {
+        struct query_group group = {0};
+        if (!read_group(q, query_cut(&raw, ';'), &count, &group, err))
+            return false;
+        *(struct query_group *)query_list_add(&groups, sizeof group, q->arena) = group;
+    }
+    const struct query_group *g = groups.items;
+    q->count = groups.count;
+    q->groups = arena_zero(q->arena, (q->count + 1) * sizeof *q->groups);
+    for (size_t i = 0; i < q->count; i++)
+        if (!take_group(q, &g[i], &q->groups[i], err))
+            return false;
+    return true;
+}
+
+struct query_event *query_event_new(struct text raw, struct err *err)
+{
+    struct query_event *q = calloc(1, sizeof *q);
+    if (!q)
+        abort();
+    q->arena = arena_new(ARENA_BLOCK);
+    struct text own = {0};
+    if (raw.n > 0)
+        own = (struct text){arena_copy(q->arena, raw.p, raw.n), raw.n};
+    if (read_all(q, own, err))
+        return q;
+    err->code = 400; /* filter= is 501 on a list; here it is an unusable query like any other */
+    query_event_free(q);
+    return NULL;
+}
+
+void query_event_free(struct query_event *q)
+{
+    if (!q)
+        return;
+    arena_free(q->arena);
+    free(q);
+}
+
+/* --- one value ------------------------------------------------------------------------------- */
+
+static int compare_texts(struct text a, struct text b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
+    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+static bool holds(enum query_op op, int order)
+{
+    switch (op) {
+    case QUERY_EQ:
+    case QUERY_NE: /* judged as "equals", and turned round by the group */
+        return order == 0;
+    case QUERY_GT:
+        return order > 0;
+    case QUERY_GTE:
+        return order >= 0;
+    case QUERY_LT:
+        return order < 0;
+    case QUERY_LTE:
+        return order <= 0;
+    case QUERY_REGEX:
+        break;
+    }
+    return false;
+}
+
+/* Exact up to 38 digits; beyond them equality is exact and order that of long doubles. */
+static bool compare_numbers(enum query_op op, struct text json, struct text wanted, struct arena *a)
+{
+    struct decimal x, y;
+    struct number m, n;
+    if (decimal_parse(json, &x) && decimal_parse(wanted, &y))
+        return holds(op, decimal_compare(x, y));
+    if (!number_of_text(json, &m) || !number_of_text(wanted, &n))
+        return false;
+    if (number_equal(&m, &n))
+        return holds(op, 0);
+    long double p = strtold(arena_copy(a, json.p, json.n), NULL),
+                q = strtold(arena_copy(a, wanted.p, wanted.n), NULL);
+    return holds(op, p < q ? -1 : 1);
+}
+
+static bool any_number(const struct query_condition *c, struct text json, struct arena *a)
+{
+    const struct text *t = c->values.items;
+    for (size_t i = 0; i < c->values.count; i++)
+        if (query_is_number(t[i]) && compare_numbers(c->op, json, t[i], a))
+            return true;
+    return false;
+}
+
+static bool any_text(const struct test *t, struct text value)
+{
+    const struct text *wanted = t->c->values.items;
+    for (size_t i = 0; i < t->c->values.count; i++)
+        if (t->c->op == QUERY_REGEX ? pattern_matches(t->patterns[i], value)
+                                    : holds(t->c->op, compare_texts(value, wanted[i])))
+            return true;
+    return false;
+}
+
+static bool any_date(const struct query_condition *c, struct text value)
+{
+    const int64_t *wanted = c->values.items;
+    int64_t ms;
+    if (!instant_parse(value, &ms))
+        return false;
+    for (size_t i = 0; i < c->values.count; i++)
+        if (holds(c->op, (ms > wanted[i]) - (ms < wanted[i])))
+            return true;
+    return false;
+}
+
+static bool is_equality(enum query_op op)
+{
+    return op == QUERY_EQ || op == QUERY_NE;
+}
+
+/* One scalar as it stands in the JSON. */
+static bool scalar_holds(const struct test *t, struct text json, struct arena *a)
+{
+    const struct query_condition *c = t->c;
+    enum attribute_type type = attribute_last(&c->path)->type;
+    struct jsonr r = jsonr_start(json);
+    enum jsonr_kind kind = jsonr_peek(&r);
+    struct text text = json;
+    if (kind == JSONR_NULL || kind == JSONR_OBJECT || kind == JSONR_ARRAY ||
+        (kind == JSONR_TEXT && !jsonr_text(&r, a, &text)))
+        return false;
+    if (type == ATTRIBUTE_DATE && c->op != QUERY_REGEX)
+        return any_date(c, text);
+    if (type == ATTRIBUTE_NUMBER && c->op != QUERY_REGEX)
+        return kind == JSONR_NUMBER && any_number(c, json, a);
+    if (type == ATTRIBUTE_ANY && c->op != QUERY_REGEX && kind == JSONR_NUMBER &&
+        any_number(c, json, a))
+        return true;
+    if (type == ATTRIBUTE_ANY && !is_equality(c->op) && c->op != QUERY_REGEX)
+        return false;
+    return any_text(t, text);
+}
+
+/* --- paths ----------------------------------------------------------------------------------- */
+
+static bool member(struct text object, const char *name, struct arena *a, struct text *value)
+{
+    struct jsonr r = jsonr_start(object);
+    struct text key;
+    if (jsonr_peek(&r) == JSONR_OBJECT && jsonr_enter(&r, JSONR_OBJECT))
+        while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, value))
+            if (text_is(key, name))
+                return true;
+    return false;
+}
+
+/* What stands at the steps [from, to). */
+static bool inside(struct text object, const struct attribute_path *path, int from, int to,
+                   struct arena *a, struct text *value)
+{
+    *value = object;
+    for (int i = from; i < to; i++)
+        if (!member(*value, path->steps[i]->name, a, value))
+            return false;
+    return true;
+}
+
+/* The place of the first array from `step` on; depth: there is none. */
+static int array_from(const struct attribute_path *path, int step)
+{
+    while (step < path->depth && path->steps[step]->type != ATTRIBUTE_ARRAY)
+        step++;
+    return step;
+}
+
+static bool share_array(const struct attribute_path *p, const struct attribute_path *q, int step)
+{
+    int at = array_from(p, step);
+    return at < p->depth && at == array_from(q, step) &&
+           memcmp(p->steps + step, q->steps + step, (size_t)(at + 1 - step) * sizeof *p->steps) ==
+               0;
+}
+
+static bool level(const struct test *const *t, size_t n, struct text object, int step,
+                  struct arena *a);
+
+/* Is there one element of their array for which all of these hold? */
+static bool element(const struct test *const *t, size_t n, struct text object, int step,
+                    struct arena *a)
+{
+    const struct attribute_path *path = &t[0]->c->path;
+    int at = array_from(path, step);
+    struct text array, item;
+    if (!inside(object, path, step, at + 1, a, &array))
+        return false;
+    struct jsonr r = jsonr_start(array);
+    if (jsonr_peek(&r) == JSONR_ARRAY && jsonr_enter(&r, JSONR_ARRAY))
+        while (jsonr_next_item(&r) && jsonr_skip(&r, &item))
+            if (level(t, n, item, at + 1, a))
+                return true;
+    return false;
+}
+
+/* Conditions on what is in one object; `step` is the place in their paths behind that object. */
+static bool level(const struct test *const *t, size_t n, struct text object, int step,
+                  struct arena *a)
+{
+    const struct test **same = arena_alloc(a, n * sizeof *same);
+    bool *done = arena_zero(a, n * sizeof *done);
+    for (size_t i = 0; i < n; i++) {
+        const struct attribute_path *path = &t[i]->c->path;
+        struct text value;
+        size_t count = 0;
+        if (done[i])
+            continue;
+        if (array_from(path, step) == path->depth) {
+            if (!inside(object, path, step, path->depth, a, &value) ||
+                !scalar_holds(t[i], value, a))
+                return false;
+            continue;
+        }
+        for (size_t j = i; j < n; j++)
+            if (share_array(path, &t[j]->c->path, step)) {
+                same[count++] = t[j];
+                done[j] = true;
+            }
+        if (!element(same, count, object, step, a))
+            return false;
+    }
+    return true;
+}
+
+static bool group_holds(const struct test_group *g, struct text json, struct arena *a)
+{
+    const struct test **together = arena_alloc(a, g->count * sizeof *together);
+    size_t count = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct test *t = &g->tests[i];
+        if (t->c->op != QUERY_NE)
+            together[count++] = t;
+        else if (level(&t, 1, json, 0, a))
+            return false;
+    }
+    return level(together, count, json, 0, a);
+}
+
+bool query_event_matches(const struct query_event *q, struct text json, struct arena *a)
+{
+    for (size_t i = 0; i < q->count; i++)
+        if (group_holds(&q->groups[i], json, a))
+            return true;
+    return q->count == 0;
+}
