@@ -9,6 +9,7 @@ GRANT SELECT, INSERT, UPDATE ON usaged.offset_mend TO {{role}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON usaged.usage_specification TO {{role}};
 GRANT SELECT, INSERT, DELETE, UPDATE ON usaged.idempotency TO {{role}};
 GRANT SELECT, UPDATE ON usaged.parked_sweep TO {{role}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON usaged.hub_listener, usaged.hub_position TO {{role}};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA usaged TO {{role}};
 
 -- The outbox is the role's own, since only an owner may VACUUM, and without that it grows by gigabytes. Giving it away

@@ -7,6 +7,7 @@
 
 #include "app/api_error.h"
 #include "app/api_export.h"
+#include "app/api_hub.h"
 #include "app/api_read.h"
 #include "app/api_write.h"
 #include "app/metrics.h"
@@ -42,6 +43,7 @@ struct api {
     struct api_reader reader;
     struct api_exporter exporter;
     struct api_writer writer;
+    struct api_hub hub;
     struct tokens *tokens; /* NULL: nobody is asked for one */
     atomic_bool away;      /* said so in the log */
 };
@@ -150,6 +152,36 @@ static bool answer_write(struct api *api, struct context *context, const char *w
     return api_write_answer(&api->writer, &context->writing, who, request, response, err);
 }
 
+static bool add_listener(struct api *api, struct text id, struct http_request *request,
+                         struct http_response *response)
+{
+    (void)api;
+    (void)id;
+    return api_hub_take_add(request, response);
+}
+
+static bool remove_listener(struct api *api, struct text id, struct http_request *request,
+                            struct http_response *response)
+{
+    (void)api;
+    return api_hub_take_remove(id, request, response);
+}
+
+static bool answer_add(struct api *api, struct context *context, const char *who,
+                       struct http_request *request, struct http_response *response,
+                       struct err *err)
+{
+    return api_hub_add(&api->hub, context->writing.db, who, request, response, err);
+}
+
+static bool answer_remove(struct api *api, struct context *context, const char *who,
+                          struct http_request *request, struct http_response *response,
+                          struct err *err)
+{
+    (void)api;
+    return api_hub_remove(context->writing.db, who, request, response, err);
+}
+
 static bool describe(struct api *api, struct text id, struct http_request *request,
                      struct http_response *response)
 {
@@ -174,6 +206,8 @@ static const struct operation operations[] = {
     {"/usageSpecification/{id}", "GET", TOKENS_READ, one_specification, answer_read, false},
     {"/usageSpecification/{id}", "PATCH", TOKENS_WRITE, patch_specification, answer_write, true},
     {"/usageSpecification/{id}", "DELETE", TOKENS_WRITE, delete_specification, answer_write, true},
+    {"/hub", "POST", TOKENS_WRITE, add_listener, answer_add, true},
+    {"/hub/{id}", "DELETE", TOKENS_WRITE, remove_listener, answer_remove, true},
     {"/openapi.json", "GET", TOKENS_READ, describe, NULL, false},
 };
 
@@ -442,7 +476,7 @@ static struct http_options http_options_of(struct api *api)
 }
 
 struct api *api_start(const struct settings *s, const struct changes_settings *changes,
-                      const int32_t *specification_schema, struct err *err)
+                      const int32_t *specification_schema, rd_kafka_t *kafka, struct err *err)
 {
     struct api *api = calloc(1, sizeof *api);
     if (!api)
@@ -450,6 +484,7 @@ struct api *api_start(const struct settings *s, const struct changes_settings *c
     api->settings = s;
     api->reader = api_reader_of(s);
     api_exporter_init(&api->exporter, s);
+    api->hub = api_hub_of(s, kafka);
     api->writer.settings = s;
     api->writer.changes = changes;
     api->writer.specification_schema = specification_schema;

@@ -69,18 +69,30 @@ static bool is_type(struct text header, const char *type)
            (header.n == n || strchr("; \t", header.p[n]));
 }
 
+static bool is_packed(const struct http_request *request, struct http_response *response)
+{
+    struct text coding = http_header(request, "Content-Encoding");
+    return coding.n > 0 && !(coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0) &&
+           refuse(response, 415, "Content-Encoding: bodies are taken as they are, not packed");
+}
+
+bool api_write_not_json(const struct http_request *request, struct http_response *response)
+{
+    return is_packed(request, response) ||
+           (!is_type(http_header(request, "Content-Type"), "application/json") &&
+            refuse(response, 415, "Content-Type: must be application/json"));
+}
+
 static bool wrong_type(const struct task *t, const struct http_request *request,
                        struct http_response *response)
 {
     struct text type = http_header(request, "Content-Type");
-    struct text coding = http_header(request, "Content-Encoding");
-    if (coding.n > 0 && !(coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0))
-        return refuse(response, 415, "Content-Encoding: bodies are taken as they are, not packed");
-    if (t->kind == API_DELETE || is_type(type, "application/json"))
-        return false;
     if (t->kind == API_CREATE)
-        return refuse(response, 415, "Content-Type: must be application/json");
-    if (is_type(type, "application/merge-patch+json"))
+        return api_write_not_json(request, response);
+    if (is_packed(request, response))
+        return true;
+    if (t->kind == API_DELETE || is_type(type, "application/json") ||
+        is_type(type, "application/merge-patch+json"))
         return false;
     http_add(response, "Accept-Patch", "%s", patch_types);
     return refuse(response, 415,

@@ -29,6 +29,9 @@ void api_write_store_init(const struct api_writer *w, const char *application_na
                           struct api_write_store *out);
 void api_write_store_fini(struct api_write_store *s);
 
+/* True: answered, 415, since the body is not JSON, or packed. On HTTP's thread. */
+bool api_write_not_json(const struct http_request *request, struct http_response *response);
+
 enum api_write_kind { API_CREATE, API_PATCH, API_DELETE };
 
 /* True: answered, refused. `raw_id` is as it stands in the path, absent for a creation. */

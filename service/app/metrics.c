@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/metrics_process.h"
@@ -81,6 +82,8 @@ static struct http_row http_rows[METRICS_HTTP_MAX];
 static int http_count;
 static struct route_row routes[32];
 static int route_count;
+static struct metrics_listener *listeners;
+static size_t listener_count;
 
 static void add(counter *c, uint64_t n)
 {
@@ -262,6 +265,17 @@ void metrics_http(const char *method, const char *route, int status, double seco
     pthread_mutex_unlock(&lock);
 }
 
+void metrics_hub(const struct metrics_listener *all, size_t n)
+{
+    pthread_mutex_lock(&lock);
+    struct metrics_listener *copy = realloc(listeners, (n + 1) * sizeof *copy);
+    if (!copy)
+        abort();
+    listeners = memcpy(copy, all, n * sizeof *copy);
+    listener_count = n;
+    pthread_mutex_unlock(&lock);
+}
+
 /* --- the text
  * ---------------------------------------------------------------------------------------- */
 
@@ -425,6 +439,21 @@ static void render_http(struct buf *b)
     pthread_mutex_unlock(&lock);
 }
 
+static void render_hub(struct buf *b)
+{
+    uint64_t suspended = 0;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < listener_count; i++)
+        suspended += listeners[i].suspended;
+    head(b, "usaged_hub_listeners", "gauge", "Listeners that are registered");
+    line(b, "usaged_hub_listeners", "state", "active", listener_count - suspended);
+    line(b, "usaged_hub_listeners", "state", "suspended", suspended);
+    head(b, "usaged_hub_backlog", "gauge", "Events that a listener is behind");
+    for (size_t i = 0; i < listener_count; i++)
+        line(b, "usaged_hub_backlog", "listener", listeners[i].id, (uint64_t)listeners[i].backlog);
+    pthread_mutex_unlock(&lock);
+}
+
 void metrics_render(struct buf *b)
 {
     render_records(b);
@@ -434,6 +463,7 @@ void metrics_render(struct buf *b)
     render_parked(b);
     render_dependencies(b);
     render_http(b);
+    render_hub(b);
     head(b, "usaged_build_info", "gauge", "The version that runs");
     buf_str(b, "usaged_build_info{version=\"" USAGED_VERSION "\"} 1\n");
     metrics_process(b);

@@ -54,5 +54,13 @@ void metrics_disown(int topic, int partition);
  * "/usage/{id}". */
 void metrics_http(const char *method, const char *route, int status, double seconds);
 
+/* usaged_hub_listeners and usaged_hub_backlog: all listeners there are, each time. Copies. */
+struct metrics_listener {
+    char id[37];
+    bool suspended;
+    int64_t backlog; /* events */
+};
+void metrics_hub(const struct metrics_listener *listeners, size_t n);
+
 /* All of it, Prometheus text format 0.0.4. */
 void metrics_render(struct buf *b);

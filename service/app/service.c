@@ -8,6 +8,7 @@
 
 #include "app/api.h"
 #include "app/health.h"
+#include "app/hub.h"
 #include "app/ingest.h"
 #include "app/keeper.h"
 #include "app/metrics.h"
@@ -179,7 +180,7 @@ static bool start_and_run(struct start *st, struct err *err)
         return false;
     struct api *api = NULL;
     bool ok = open_parts(st, err) && wait_for(st, HEALTH_POSTGRES, "postgres", check_schema, err) &&
-              (api = api_start(s, &st->changes, &st->specification_schema, err)) &&
+              (api = api_start(s, &st->changes, &st->specification_schema, st->client, err)) &&
               wait_for(st, HEALTH_KAFKA, "kafka", check_topics, err) &&
               wait_for(st, HEALTH_REGISTRY, "registry", register_schemas, err);
     if (ok) {
@@ -191,11 +192,13 @@ static bool start_and_run(struct start *st, struct err *err)
                  s->instance_id, s->group, s->workers, s->http_listen, s->operate_listen);
         struct ingest *ingest = ingest_start(s, &st->changes, st->registry);
         struct keeper *keeper = keeper_start(s, &st->changes, st->owner + 1);
+        struct hub *hub = hub_start(s, st->owner + 2);
         health_go(HEALTH_ASSIGNMENT, st->owner);
         watch_inbound(st);
         log_line(LOG_INFO, "stopping", "exit=%d", stop_exit_code());
         ingest_join(ingest);
         keeper_join(keeper);
+        hub_join(hub);
     } else if (err->kind == ERR_FATAL) {
         stop_now(1);
     }

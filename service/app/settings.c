@@ -116,6 +116,16 @@ static const struct config_setting table[] = {
      .help = "without `http.tokens`: others than this machine may read and write all usages"},
     {"http.idempotency.keep", CONFIG_DURATION, IN(http_idempotency_keep_ms), "24 h",
      RANGE(S, 365 * D), .help = "how long the answer to an `Idempotency-Key` is kept"},
+    {"hub.allow-networks", CONFIG_LIST, IN(hub_networks), "", RANGE(0, CONFIG_LIST_MAX),
+     .help = "networks (`10.1.0.0/16`, `fd00:1::/32`) in which a listener may be although they are "
+             "not public"},
+    {"hub.retry-ms", CONFIG_DURATION, IN(hub_retry_ms), "1000", RANGE(10, H),
+     .help = "how long the hub waits after a failed delivery; twice as long after each further "
+             "one, up to a minute"},
+    {"hub.timeout-ms", CONFIG_DURATION, IN(hub_timeout_ms), "10000", RANGE(10, 10 * 60 * S),
+     .help = "how long one delivery may take"},
+    {"hub.backlog", CONFIG_INTEGER, IN(hub_backlog), "1000000", RANGE(1, INT64_C(1000000000000)),
+     .help = "events that a listener may be behind before it is suspended"},
     {"operate.listen", CONFIG_TEXT, IN(operate_listen), "127.0.0.1:8636", RANGE(1, 300),
      .help = "address of `/metrics`, `/healthz` and `/readyz`"},
     {"workers", CONFIG_INTEGER, IN(workers), "1", RANGE(1, 64),

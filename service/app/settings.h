@@ -43,6 +43,9 @@ struct settings {
     const char *http_tokens; /* NULL: no tokens are asked for */
     bool http_open;
     struct config_list indexed_characteristics;
+    struct config_list hub_networks; /* hub.allow-networks: network_parse() takes each */
+    int hub_retry_ms, hub_timeout_ms;
+    int64_t hub_backlog; /* events */
     const char *operate_listen;
     int workers, batch_records, batch_wait_ms;
     int64_t batch_bytes;

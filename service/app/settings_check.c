@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/text.h"
 #include "io/http_listen.h"
+#include "io/network.h"
 
 /* Beside an event's bytes in a message: its headers, and what Kafka adds. */
 enum { MARGIN = 64 << 10 };
@@ -92,6 +93,17 @@ static void check_characteristics(struct config *c, const struct config_list *li
             config_fault(c, "usage.indexed-characteristics",
                          "has a name with a quote, a backslash, or bytes that are no UTF-8");
     }
+}
+
+static void check_networks(struct config *c, const struct config_list *list)
+{
+    struct network network;
+    for (int i = 0; i < list->count; i++)
+        if (!network_parse(list->names[i], &network))
+            config_fault(c, "hub.allow-networks",
+                         "has %s, which is no network like 10.1.0.0/16 or fd00:1::/32 (all bits "
+                         "behind the prefix must be 0)",
+                         list->names[i]);
 }
 
 /* Without slashes at the end. */
@@ -279,6 +291,7 @@ bool settings_check(struct settings *s, struct config *c)
     check_listen(c, "operate.listen", s->operate_listen);
     check_open(c, s);
     check_characteristics(c, &s->indexed_characteristics);
+    check_networks(c, &s->hub_networks);
     if (strcmp(s->http_listen, s->operate_listen) == 0)
         config_fault(c, "operate.listen", "is http.listen's address too");
     if (s->http_limit_default > s->http_limit_max)

@@ -26,6 +26,7 @@ enum model_type {
      * from Kafka may bring and nobody has changed passes: a href of any form, keys that stand twice
      * inside a value. What the patch brings was checked by itself. */
     MODEL_USAGE_MERGED,
+    MODEL_SUBSCRIPTION, /* of a listener of the hub */
     MODEL_TYPES
 };
 

@@ -39,6 +39,8 @@ OPERATIONS = {  # TM Forum's names, the success, and the errors beyond EVERYWHER
     ("/usageSpecification/{id}", "get"): ("retrieveUsageSpecification", "200", {"404", "409"}),
     ("/usageSpecification/{id}", "patch"): ("patchUsageSpecification", "200", {"404", "409", "412"} | BODY),
     ("/usageSpecification/{id}", "delete"): ("deleteUsageSpecification", "204", {"404", "409", "412"}),
+    ("/hub", "post"): ("registerListener", "201", {"404", "409"} | BODY),
+    ("/hub/{id}", "delete"): ("unregisterListener", "204", {"404"}),
     ("/openapi.json", "get"): ("retrieveDescription", "200", set()),
 }
 
@@ -168,6 +170,8 @@ def test_limits_are_those_of_the_contract_and_said_twice_alike():
     assert limited == expected
     for model in MODELS.values():
         for key, value in model.get("properties", {}).items():
+            if model is MODELS["EventSubscriptionInput"] and key == "query":  # an empty one is none
+                continue
             if value.get("type") == "string" and model is not MODELS["Error"]:
                 assert value.get("minLength") == 1 or value.get("format") in ("date-time", "uri"), key
 

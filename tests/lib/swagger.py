@@ -1,7 +1,7 @@
 """swagger - is a JSON value what the official TMF635 v4.0.0 swagger says of a type?
 
-tmf635-v4.0.0.json beside this file holds the definitions that a Usage, a UsageSpecification and an Error need, taken unchanged from TM Forum's
-own file (its source and its licence, Apache-2.0, are named in it). Values are parsed with Decimal (expect.parse_json).
+tmf635-v4.0.0.json beside this file holds the definitions that a Usage, a UsageSpecification, their events, the hub and an Error need,
+taken unchanged from TM Forum's own file (its source and its licence, Apache-2.0, are named in it). Values are parsed with Decimal (expect.parse_json).
 """
 
 import json

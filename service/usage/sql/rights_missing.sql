@@ -10,6 +10,9 @@ FROM (VALUES ('usage', 'SELECT'), ('usage_row', 'SELECT'), ('usage_row', 'INSERT
              ('usage_specification', 'SELECT'), ('usage_specification', 'INSERT'), ('usage_specification', 'UPDATE'),
              ('usage_specification', 'DELETE'), ('idempotency', 'SELECT'), ('idempotency', 'INSERT'),
              ('idempotency', 'UPDATE'), ('idempotency', 'DELETE'),
+             ('hub_listener', 'SELECT'), ('hub_listener', 'INSERT'), ('hub_listener', 'UPDATE'),
+             ('hub_listener', 'DELETE'), ('hub_position', 'SELECT'), ('hub_position', 'INSERT'),
+             ('hub_position', 'UPDATE'), ('hub_position', 'DELETE'),
              ('outbox', 'SELECT'), ('outbox', 'INSERT'), ('outbox', 'DELETE')) AS needed (t, r)
 WHERE NOT has_table_privilege('usaged.' || t, r)
 UNION ALL
