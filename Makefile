@@ -141,6 +141,7 @@ LONG_FIRST := schemathesis parked database_refusals replay mend outages takeover
 
 test: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(BUILD)/test/fuzz/differential $(BUILD)/test/fuzz/model \
+	  $(BUILD)/test/fuzz/events \
 	  $(call unit_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,test) \
 	  --pytest -q -m 'not long' -n 3 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \

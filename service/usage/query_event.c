@@ -6,7 +6,6 @@
 #include "base/jsonr.h"
 #include "base/pattern.h"
 #include "usage/hub_event.h"
-#include "usage/number.h"
 #include "usage/query_parts.h"
 
 enum { ARENA_BLOCK = 4096 };
@@ -49,6 +48,14 @@ static bool check_event_types(const struct query_condition *c, struct err *err)
     return true;
 }
 
+static struct text name_of(const struct attribute_path *path, struct arena *a)
+{
+    const char *name = path->steps[0]->name;
+    for (int i = 1; i < path->depth; i++)
+        name = arena_printf(a, "%s.%s", name, path->steps[i]->name);
+    return text_of(name);
+}
+
 static bool compile_patterns(struct query_event *q, struct test *t, struct err *err)
 {
     const struct text *texts = t->c->values.items;
@@ -58,8 +65,7 @@ static bool compile_patterns(struct query_event *q, struct test *t, struct err *
     t->patterns = arena_zero(q->arena, t->c->values.count * sizeof *t->patterns);
     for (size_t i = 0; i < t->c->values.count; i++)
         if (!(t->patterns[i] = pattern_new(texts[i], q->arena, &why)))
-            return query_bad_value(err, text_of(attribute_last(&t->c->path)->name), texts[i],
-                                   why.text);
+            return query_bad_value(err, name_of(&t->c->path, q->arena), texts[i], why.text);
     return true;
 }
 
@@ -166,27 +172,65 @@ static bool holds(enum query_op op, int order)
     return false;
 }
 
-/* Exact up to 38 digits; beyond them equality is exact and order that of long doubles. */
+/* A number as 0.DIGITS * 10^point, without zeros at either end; zero has no digits. */
+struct plain {
+    bool negative;
+    int count;
+    long point;
+    char digits[QUERY_NUMBER_MAX];
+};
+
+/* Of a text that query_is_number() takes. */
+static struct plain plain_of(struct text t)
+{
+    struct plain n = {.negative = *t.p == '-'};
+    bool behind = false;
+    const char *p = t.p + n.negative, *end = t.p + t.n;
+    for (; p < end && *p != 'e' && *p != 'E'; p++) {
+        if (*p == '.') {
+            behind = true;
+        } else if (n.count > 0 || *p != '0') {
+            n.digits[n.count++] = *p;
+            n.point += !behind;
+        } else {
+            n.point -= behind;
+        }
+    }
+    if (p < end)
+        n.point += strtol(p + 1, NULL, 10); /* ends at the text's end: it is copied, with a 0 */
+    while (n.count > 0 && n.digits[n.count - 1] == '0')
+        n.count--;
+    return n;
+}
+
+static int compare_sizes(const struct plain *x, const struct plain *y)
+{
+    if (x->count == 0 || y->count == 0 || x->point != y->point) {
+        bool more = y->count == 0 || (x->count > 0 && x->point > y->point);
+        return x->count == 0 && y->count == 0 ? 0 : more ? 1 : -1;
+    }
+    return compare_texts((struct text){x->digits, (size_t)x->count},
+                         (struct text){y->digits, (size_t)y->count});
+}
+
+/* As PostgreSQL's numeric does it; what is too long for that compares with nothing (as in SQL). */
 static bool compare_numbers(enum query_op op, struct text json, struct text wanted, struct arena *a)
 {
-    struct decimal x, y;
-    struct number m, n;
-    if (decimal_parse(json, &x) && decimal_parse(wanted, &y))
-        return holds(op, decimal_compare(x, y));
-    if (!number_of_text(json, &m) || !number_of_text(wanted, &n))
+    if (!query_is_number(json) || !query_is_number(wanted))
         return false;
-    if (number_equal(&m, &n))
-        return holds(op, 0);
-    long double p = strtold(arena_copy(a, json.p, json.n), NULL),
-                q = strtold(arena_copy(a, wanted.p, wanted.n), NULL);
-    return holds(op, p < q ? -1 : 1);
+    struct plain x = plain_of((struct text){arena_copy(a, json.p, json.n), json.n}),
+                 y = plain_of((struct text){arena_copy(a, wanted.p, wanted.n), wanted.n});
+    bool below = x.negative && x.count > 0, other_below = y.negative && y.count > 0;
+    if (below != other_below)
+        return holds(op, below ? -1 : 1);
+    return holds(op, below ? compare_sizes(&y, &x) : compare_sizes(&x, &y));
 }
 
 static bool any_number(const struct query_condition *c, struct text json, struct arena *a)
 {
     const struct text *t = c->values.items;
     for (size_t i = 0; i < c->values.count; i++)
-        if (query_is_number(t[i]) && compare_numbers(c->op, json, t[i], a))
+        if (compare_numbers(c->op, json, t[i], a))
             return true;
     return false;
 }

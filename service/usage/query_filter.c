@@ -3,7 +3,7 @@
 #include "base/jsonr.h"
 #include "usage/query_parts.h"
 
-enum { NUMBER_MAX = 300, EXPONENT_MAX = 3 }; /* characters, digits: as in json_number() in SQL */
+enum { EXPONENT_MAX = 3 }; /* digits: as in json_number() in SQL */
 
 void *query_list_add(struct list *list, size_t item_bytes, struct arena *a)
 {
@@ -25,7 +25,7 @@ bool query_is_number(struct text t)
 {
     struct jsonr r = jsonr_start(t);
     struct text number;
-    if (t.n > NUMBER_MAX || !jsonr_number(&r, &number) || number.n != t.n)
+    if (t.n > QUERY_NUMBER_MAX || !jsonr_number(&r, &number) || number.n != t.n)
         return false;
     const char *e = memchr(t.p, 'e', t.n), *end = t.p + t.n;
     if (!e)

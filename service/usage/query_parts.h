@@ -54,6 +54,7 @@ bool query_filter_add(const struct query_resource *resource, const struct query_
                       struct err *err) MUST_CHECK;
 
 /* A number that can be compared as PostgreSQL's numeric: JSON's grammar, and not too long. */
+enum { QUERY_NUMBER_MAX = 300 };
 bool query_is_number(struct text t);
 
 /* Appends an item to a list that lives in the arena. */
