@@ -335,7 +335,8 @@ static size_t compile(struct build *b, const struct schema_type *t, struct want 
     return least;
 }
 
-/* Of a union of records that are one thing here; NULL: it is none. */
+/* Of a union of several records that are one thing here, since their shapes share their fields;
+ * NULL: it is none. */
 static const struct shape *shape_of_union(const struct schema_type *t,
                                           const struct shape *const *shapes)
 {
@@ -343,11 +344,11 @@ static const struct shape *shape_of_union(const struct schema_type *t,
     for (size_t i = 0; i < t->count; i++) {
         const struct shape *one =
             t->branches[i]->kind == SCHEMA_RECORD ? plan_find_shape(t->branches[i], shapes) : NULL;
-        if (!one || !one->in_union || (shape && one->fields != shape->fields))
+        if (!one || one == shape || (shape && one->fields != shape->fields))
             return NULL;
         shape = shape ? shape : one;
     }
-    return shape;
+    return t->count > 1 ? shape : NULL;
 }
 
 static void compile_root(struct build *b, const struct schema_type *t, uint32_t root)

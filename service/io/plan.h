@@ -55,7 +55,6 @@ struct shape {
     size_t bytes;     /* sizeof its struct */
     const struct shape_field *fields;
     size_t count;
-    bool in_union; /* a union of records with such shapes, all with these fields, is read as one */
 };
 
 enum {
@@ -67,8 +66,10 @@ enum {
 struct plan;
 
 /* `json` is the registry's schema text. The first of `shapes` (NULL-terminated) whose name is the
- * last part of the writer's record name (or of one of its aliases) is taken. ERR_DATA: the schema
- * is unsupported; the text names the field and both types, or what is wrong with the schema. */
+ * last part of the writer's record name (or of one of its aliases) is taken; of a
+ * union, which must be of several records, all must lead to shapes that share one table of fields.
+ * ERR_DATA: the schema is unsupported; the text names the field and both types, or what is wrong
+ * with the schema. */
 struct plan *plan_new(const char *json, size_t n, const struct shape *const *shapes,
                       struct err *err);
 void plan_free(struct plan *p);

@@ -101,6 +101,7 @@ static void set_common(CURL *e, const char *url)
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_PROXY, ""); /* nor one of the environment */
     curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* each connection asks what it means now */
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left alone */
 }
@@ -268,7 +269,8 @@ bool post_check_url(const char *url, struct buf *origin, struct err *err)
     CURLU *u = curl_url();
     if (!u)
         abort();
-    bool ok = strstr(url, "://") && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK
+    const char *host = strstr(url, "://"); /* libcurl takes any number of slashes there */
+    bool ok = host && host[3] != '/' && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK
                   ? check_parts(u, origin, err)
                   : refuse(err, "is no absolute URL like https://host/path");
     curl_url_cleanup(u);

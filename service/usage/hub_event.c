@@ -178,11 +178,12 @@ static const struct shape_field event_fields[] = {
 };
 
 #define EVENT(name_)                                                                               \
-    {.name = (name_),                                                                              \
-     .bytes = sizeof(struct read_event),                                                           \
-     .fields = event_fields,                                                                       \
-     .count = COUNT(event_fields),                                                                 \
-     .in_union = true}
+    {                                                                                              \
+        .name = (name_),                                                                           \
+        .bytes = sizeof(struct read_event),                                                        \
+        .fields = event_fields,                                                                    \
+        .count = COUNT(event_fields),                                                              \
+    }
 static const struct shape events[HUB_EVENT_TYPES] = {
     EVENT("UsageCreateEvent"),
     EVENT("UsageStateChangeEvent"),
