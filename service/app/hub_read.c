@@ -334,15 +334,22 @@ static bool adjust(struct hub *h, const struct place *place, int64_t low, int64_
     return !anew || hub_store_reset(h->db, at, err);
 }
 
-static bool add_lane(struct hub *h, struct listener *l, struct place *place, int64_t low,
-                     int64_t high, const struct hub_position *all, size_t n, struct err *err)
+static void add_lane(struct hub *h, struct listener *l, struct place *place,
+                     const struct hub_position *at, bool known)
+{
+    struct lane *lane = hub_lane_new(h, l, place, at);
+    lane->dirty = !known;
+}
+
+/* At a takeover, when nothing is being read: then a broker answers at once. */
+static bool take_lane(struct hub *h, struct listener *l, struct place *place, int64_t low,
+                      int64_t high, const struct hub_position *all, size_t n, struct err *err)
 {
     const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
     struct hub_position at = known ? *known : first_position(all, n, l, place, low, high);
     if (!adjust(h, place, low, high, &at, err))
         return false;
-    struct lane *lane = hub_lane_new(h, l, place, &at);
-    lane->dirty = !known;
+    add_lane(h, l, place, &at, known != NULL);
     return true;
 }
 
@@ -426,12 +433,25 @@ bool hub_take_over(struct hub *h, rd_kafka_topic_partition_list_t *parts, struct
         if (!bounds_of(h, place, &low, &high, err))
             return false;
         for (size_t k = 0; k < h->listener_count; k++)
-            if (!add_lane(h, h->listeners[k], place, low, high, all, n, err))
+            if (!take_lane(h, h->listeners[k], place, low, high, all, n, err))
                 return false;
         place->front = front_of(h, place, high);
         parts->elems[i].offset = place->front;
     }
     return true;
+}
+
+/* A question about offsets waits behind the fetches on its connection, half a second each, so none
+ * is asked of a place that is known: it was the end of the partition a moment ago. */
+static bool add_new_lane(struct hub *h, struct listener *l, struct place *place,
+                         const struct hub_position *all, size_t n, struct err *err)
+{
+    int64_t low, high;
+    const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
+    if (known)
+        add_lane(h, l, place, known, true);
+    return known || (bounds_of(h, place, &low, &high, err) &&
+                     take_lane(h, l, place, low, high, all, n, err));
 }
 
 bool hub_add_lanes(struct hub *h, struct err *err)
@@ -441,13 +461,11 @@ bool hub_add_lanes(struct hub *h, struct err *err)
     for (size_t k = 0; k < h->listener_count; k++)
         for (int i = 0; i < h->place_count; i++) {
             struct listener *l = h->listeners[k];
-            int64_t low, high;
             if (l->lanes[i])
                 continue;
             if (!all && !hub_store_positions(h->db, h->arena, &all, &n, err))
                 return false;
-            if (!bounds_of(h, &h->places[i], &low, &high, err) ||
-                !add_lane(h, l, &h->places[i], low, high, all, n, err))
+            if (!add_new_lane(h, l, &h->places[i], all, n, err))
                 return false;
         }
     return true;

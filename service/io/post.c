@@ -184,8 +184,9 @@ void poster_run(struct poster *p, int wait_ms, int fd)
 
 static void judge(struct post *post, CURLcode code, struct post_result *out)
 {
-    long status = 0;
+    long status = 0, number = 0;
     *out = (struct post_result){.arg = post->arg};
+    curl_easy_getinfo(post->easy, CURLINFO_OS_ERRNO, &number);
     curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && post->cut)) {
         out->status = (int)status;
@@ -195,6 +196,8 @@ static void judge(struct post *post, CURLcode code, struct post_result *out)
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         snprintf(out->text, sizeof out->text, "no whole answer within %d ms",
                  post->poster->options.timeout_ms);
+    } else if (code == CURLE_COULDNT_CONNECT && number != 0) {
+        snprintf(out->text, sizeof out->text, "cannot connect: %s", strerror((int)number));
     } else {
         snprintf(out->text, sizeof out->text, "%.200s",
                  post->error[0] ? post->error : curl_easy_strerror(code));

@@ -60,3 +60,8 @@ def _number(_: dict, value: Any, path: str) -> list[str]:
 
 def _boolean(_: dict, value: Any, path: str) -> list[str]:
     return [] if isinstance(value, bool) else [f"{path}: {value!r} is no boolean"]
+
+
+def kinds() -> list[str]:
+    """All that are known here."""
+    return list(_DEFINITIONS)
