@@ -1,79 +1,19 @@
 """The hub: whoever has registered a callback is told of every event, in the contract's JSON, in order and at least once."""
 
-import json
+import ssl
 import subprocess
-from collections import defaultdict
 
 import pytest
 from confluent_kafka import Producer
 from lib import swagger
 from lib.consume import read_all
-from lib.expect import parse_json
 from lib.faults import lines
-from lib.http import BASE, client_of
+from lib.hub import DIGITS, Hub, check_numbers
 from lib.listener import CLOSE, HANG, Listener
 from rig.wait import until
 
-QUICK = {"hub.allow-networks": "127.0.0.1/32", "hub.retry-ms": 50, "hub.timeout-ms": 500,
-         "kafka.session.timeout.ms": 3000, "kafka.heartbeat.interval.ms": 500}
 RATING = {"ratingDate": "2026-11-20T08:18:41.007Z", "taxExcludedRatingAmount": {"unit": "CNY", "value": 0.60},
           "taxIncludedRatingAmount": {"unit": "CNY", "value": 0.636}, "taxRate": 6, "productRef": {"id": "prod-7781"}}
-
-
-DIGITS = "12345678901234567890.50"
-
-
-class Hub:
-    """Services that tell, and the API of the first."""
-
-    def __init__(self, scene, settings=None, count=1):
-        self.scene = scene
-        self.services = [scene.service(name, {**QUICK, **(settings or {})}) for name in "abc"[:count]]
-        self.service = self.services[0]
-        self.service.migrate()
-        for service in self.services:
-            service.start(wait=False)
-        for service in self.services:
-            service.wait_ready()
-        self.client = client_of(self.service)
-
-    def send(self, method, path, body=None, kind="application/json"):
-        head = {"Content-Type": kind} if body is not None else {}
-        text = json.dumps(body).replace('"DIGITS"', DIGITS)  # more than Python's floats have
-        return self.client.ask(method, BASE + path, text.encode() if body is not None else None, head)
-
-    def register(self, callback, query=None):
-        """The id of a new listener."""
-        answer = self.send("POST", "/hub", {"callback": callback, **({"query": query} if query is not None else {})})
-        assert answer.status == 201, answer
-        return answer.json()["id"]
-
-    def remove(self, listener):
-        assert self.send("DELETE", f"/hub/{listener}").status == 204
-
-    def made(self, **attributes):
-        answer = self.send("POST", "/usage", {"usageSpecification": {"id": "x"}, **attributes})
-        assert answer.status == 201, answer
-        return answer.json()
-
-    def many(self, count, parties=8):
-        """So many usages of several keys; their ids."""
-        return [self.made(relatedParty=[{"id": f"p-{number % parties}", "@referredType": "Customer"}])["id"]
-                for number in range(count)]
-
-    def events(self):
-        """What the outbound topics hold, by partition: the ids of events."""
-        found = defaultdict(list)
-        topics = [self.scene.topic[word] for word in ("create", "state-change", "attribute-change", "delete", "specification")]
-        for one in read_all(self.scene.rig.kafka, topics):
-            found[one.topic, one.partition].append(one.offset)
-        return found
-
-    def close(self):
-        self.client.close()
-        for service in self.services:
-            print(f"---- the last lines of {service.log_file}", *service.log_text().splitlines()[-40:], sep="\n")
-        self.scene.stop()
 
 
 @pytest.fixture(scope="module")
@@ -340,28 +280,19 @@ def test_one_that_was_far_behind_is_told_all_of_it_in_order(hub, listening, regi
     registered(late.url)
     registered(good.url)
     count = 1200
-    producer = Producer(hub.scene.rig.kafka.client)
-    value = read_all(hub.scene.rig.kafka, [hub.scene.topic["create"]])
-    value = next(one.value for one in reversed(value) if one.value and one.value[0] == 0)
-    at = value.index(b"-", 6) - 8  # eventId: as many digits are made unique
-    for number in range(count):
-        producer.produce(hub.scene.topic["create"], value[:at] + b"%08x" % number + value[at + 8:], partition=number % 2)
-    producer.flush(20)
+    hub.numbered(0, count)
     good.wait(count)
     until("the backlog is seen", lambda: hub.service.metric("usaged_hub_backlog") >= count - 10)
 
     refusing[0] = False
 
+    late.wait(count, 60)
     for listener in (good, late):
-        numbers = [int(one.body["eventId"][:8], 16) for one in listener.wait(count, 60)]
-        for partition in range(2):
-            told = list(dict.fromkeys(number for number in numbers if number % 2 == partition))
-            assert told == list(range(partition, count, 2))
+        check_numbers(listener, 0, count, hub.scene.partitions)
     until("nobody is behind", lambda: hub.service.metric("usaged_hub_backlog") == 0)
 
 
 def test_an_unknown_certificate_is_a_failure(hub, listening, registered, tmp_path):
-    import ssl
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key", "-out",
                     tmp_path / "cert", "-days", "1", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
                    check=True, capture_output=True)

@@ -85,19 +85,19 @@ class Listener:
 
             def _take(self, told: Told) -> None:
                 answer = outer.answer(told)
+                status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 with outer._lock:
                     outer.tried.append(told)
-                    if isinstance(answer, int) and 200 <= answer < 300:
+                    if isinstance(status, int) and 200 <= status < 300:
                         outer.told.append(told)
                 if answer == HANG:
                     outer._ended.wait()
                 if answer in (HANG, CLOSE):
                     self.close_connection = True
                     return
-                status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 self.send_response(status)
                 for name, value in headers.items():
-                    self.send_header(name, value)
+                    self.send_header(name, value)  # "Connection: close" ends it
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

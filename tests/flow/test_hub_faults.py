@@ -1,0 +1,198 @@
+"""The hub while something goes wrong: a process that is killed, a restart, a listener that is too far behind, a name that
+means another host all of a sudden."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from lib.faults import Failpoint, lines
+from lib.hub import Hub, check_numbers, numbers_of
+from lib.listener import Listener
+from rig.wait import until
+
+
+@pytest.fixture
+def listening():
+    """Makes listeners that end with the test."""
+    made = []
+
+    def listener(*args, **more):
+        made.append(Listener(*args, **more))
+        return made[-1]
+
+    yield listener
+    for one in made:
+        one.close()
+
+
+def partitions_of(service):
+    """How many this process has been given last."""
+    said = lines(service, "the hub has partitions")
+    return int(said[-1].partition("count=")[2].split()[0]) if said else 0
+
+
+def share(hub):
+    """Waits until the group has divided the partitions among all processes."""
+    wanted = 5 * hub.scene.partitions
+    until("all partitions are divided", lambda: sum(map(partitions_of, hub.services)) == wanted and
+          all(map(partitions_of, hub.services)))
+
+
+def kills(scene, listening, places):
+    """One of two processes dies at each place while events flow, and is started again."""
+    hub = Hub(scene, count=2)
+    listener, picky = listening(), listening()
+    hub.register(listener.url)
+    hub.register(picky.url, "eventType=UsageDeleteEvent")
+    share(hub)
+    sent = 0
+    for place, times in places:
+        point, victim = Failpoint(scene, place, "kill", times), hub.services[1]
+        victim.stop()
+        victim.start(wait=False, env=point.env)
+
+        def go_on():
+            nonlocal sent
+            hub.numbered(sent, 40)
+            sent += 40
+
+        until(f"{point} fires", lambda: not victim.alive(), 60, meanwhile=go_on)
+        assert point.fired(), victim.log_text()[-2000:]
+        hub.numbered(sent, 40)
+        sent += 40
+        victim.start()
+    hub.numbered(sent, 200)
+    sent += 200
+    until("all is told", lambda: len(set(numbers_of(list(listener.told)))) == sent, 60)
+    check_numbers(listener, 0, sent, scene.partitions)
+    assert not picky.tried
+    share(hub)
+    hub.client.close()
+
+
+def test_a_kill_loses_nothing_and_changes_no_order(scene, listening):
+    kills(scene, listening, [("hub-delivered", 5)])
+
+
+@pytest.mark.long
+def test_a_kill_at_any_place_loses_nothing_and_changes_no_order(scene, listening):
+    kills(scene, listening, [("hub-in-assign", 1), ("hub-before-keep", 3), ("hub-delivered", 1), ("hub-delivered", 60),
+                             ("hub-before-keep", 1), ("hub-in-assign", 2)])
+
+
+def test_retries_survive_a_restart(scene, listening):
+    hub = Hub(scene, {"hub.retry-ms": 400})
+    refusing = [True]
+    listener, good = listening(lambda _: 500 if refusing[0] else 200), listening()
+    id_ = hub.register(listener.url)
+    hub.register(good.url)
+    hub.numbered(0, 20)
+    good.wait(20)
+    listener.wait_tried(6)
+
+    def waiting():
+        with scene.connect() as db:
+            return db.execute("SELECT count(*) FROM hub_position WHERE listener = %s AND failures > 1 AND "
+                              "retry_at IS NOT NULL", (id_,)).fetchone()[0]
+
+    until("the back-off is written down", waiting)
+    until("the other's place is written down", lambda: hub.service.metric("usaged_hub_backlog", listener=id_) ==
+          hub.service.metric("usaged_hub_backlog") > 0)
+    hub.service.kill()
+    refusing[0] = False
+    hub.service.start()
+
+    until("all is told", lambda: len(set(numbers_of(list(listener.told)))) == 20)
+    check_numbers(listener, 0, 20, scene.partitions)
+    hub.service.wait_log(f"listener takes events again listener={id_}")
+    assert len(good.told) == 20, "what was written down is not told again"
+    hub.client.close()
+
+
+def test_a_listener_too_far_behind_is_suspended_and_seen(scene, listening):
+    hub = Hub(scene, {"hub.backlog": 30})
+    refusing = [True]
+    late, good = listening(lambda _: 503 if refusing[0] else 201), listening()
+    id_ = hub.register(late.url)
+    hub.register(good.url)
+    for first in range(0, 60, 10):
+        hub.numbered(first, 10)
+        good.wait(first + 10)
+
+    hub.service.wait_log(f"listener suspended: .*listener={id_} host=http://127.0.0.1:{late.port} backlog=\\d+ hub.backlog=30")
+
+    until("it is seen", lambda: [hub.service.metric("usaged_hub_listeners", state=state)
+                                 for state in ("active", "suspended")] == [1, 1])
+    assert hub.service.metric("usaged_hub_backlog", listener=id_) > 30
+    refusing[0] = False
+    tried = len(late.tried)
+    hub.numbered(60, 10)
+    good.wait(70)
+    again = hub.register(late.url)
+    hub.numbered(70, 8)
+    late.wait(8)
+    assert sorted(numbers_of(late.told)) == list(range(70, 78)) and len(late.tried) == tried + 8
+    assert hub.send("DELETE", f"/hub/{id_}").status == 204
+    until("it is gone", lambda: hub.service.metric("usaged_hub_listeners", state="suspended") == 0)
+    assert len(lines(hub.service, "listener suspended")) == 1
+    assert hub.send("DELETE", f"/hub/{again}").status == 204
+    hub.client.close()
+
+
+@pytest.fixture
+def resolver(tmp_path):
+    """A name, partner.test, that means what a file says; the environment for that, and the file."""
+    if "asan" in os.environ.get("USAGED_BIN", ""):
+        pytest.skip("the sanitizer wants to be the first library")
+    library = tmp_path / "resolver.so"
+    source = Path(__file__).resolve().parents[1] / "lib" / "resolver.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, capture_output=True)
+    file = tmp_path / "addresses"
+    return {"LD_PRELOAD": str(library), "PARTNER_ADDRESSES": str(file)}, file
+
+
+def test_what_a_name_means_is_looked_at_for_each_connection(scene, listening, resolver):
+    env, addresses = resolver
+    hub = Hub(scene, env=env)
+    listener = listening(lambda _: (201, {"Connection": "close"}))
+    forbidden = listening(host="127.0.0.2", port=listener.port)
+    callback = f"http://partner.test:{listener.port}"
+    addresses.write_text("127.0.0.2\n")
+    assert "127.0.0.2" in hub.send("POST", "/hub", {"callback": callback}).is_error(400)
+    addresses.write_text("")
+    assert "resolved" in hub.send("POST", "/hub", {"callback": callback}).is_error(400)
+    addresses.write_text("127.0.0.1\n")
+    id_ = hub.register(callback)
+    hub.numbered(0, 4)
+    listener.wait(4)
+
+    addresses.write_text("127.0.0.2\n")
+    hub.numbered(4, 4)
+
+    hub.service.wait_log(f"listener fails, .*listener={id_} .*why=.*127.0.0.2 is not public")
+    assert len(listener.told) == 4 and forbidden.connections == 0
+    addresses.write_text("127.0.0.1\n")
+    listener.wait(8)
+    check_numbers(listener, 0, 8, scene.partitions)
+    assert forbidden.connections == 0
+    hub.client.close()
+
+
+@pytest.mark.long
+def test_deliveries_go_on_after_each_part_was_away(scene, listening):
+    hub = Hub(scene)
+    listener = listening()
+    hub.register(listener.url)
+    sent = 0
+    for part in (scene.rig.registry, scene.rig.postgres, scene.rig.kafka):
+        part.kill()
+        if part is not scene.rig.kafka:
+            hub.numbered(sent, 20)
+            sent += 20
+        part.start()
+        hub.numbered(sent, 20)
+        sent += 20
+        until(f"all is told after {part.name} was away", lambda: len(set(numbers_of(list(listener.told)))) == sent, 90)
+    check_numbers(listener, 0, sent, scene.partitions)
+    hub.client.close()
