@@ -78,7 +78,7 @@ def test_a_kill_loses_nothing_and_changes_no_order(scene, listening):
 @pytest.mark.long
 def test_a_kill_at_any_place_loses_nothing_and_changes_no_order(scene, listening):
     kills(scene, listening, [("hub-in-assign", 1), ("hub-before-keep", 3), ("hub-delivered", 1), ("hub-delivered", 60),
-                             ("hub-before-keep", 1), ("hub-in-assign", 2)])
+                             ("hub-before-keep", 1)])
 
 
 def test_retries_survive_a_restart(scene, listening):
@@ -185,6 +185,7 @@ def test_deliveries_go_on_after_each_part_was_away(scene, listening):
     listener = listening()
     hub.register(listener.url)
     sent = 0
+    hub.numbered(0, 0)  # knows its schema's id now, and the hub does not
     for part in (scene.rig.registry, scene.rig.postgres, scene.rig.kafka):
         part.kill()
         if part is not scene.rig.kafka:

@@ -39,6 +39,14 @@ class Told:
         return made
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_):
+        """A client that has gone, or whose handshake failed: that is what the tests are about."""
+
+
 class Listener:
     """Answers 201 to all, unless `answer` says otherwise: a status, CLOSE or HANG for a request. `told` are the requests
     that it said 2xx to, `tried` all of them, both in the order in which they were answered."""
@@ -51,9 +59,7 @@ class Listener:
         self.connections = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._server = http.server.ThreadingHTTPServer((host, port), self._handler(), bind_and_activate=False)
-        self._server.daemon_threads = True
-        self._server.request_queue_size = 128
+        self._server = _Server((host, port), self._handler(), bind_and_activate=False)
         self._server.server_bind()
         self._server.server_activate()
         if tls:

@@ -105,7 +105,7 @@ static void an_unknown_path_is_404(void **state)
     (void)state;
     static const char *const paths[] = {
         "/",           BASE,           BASE "/",          BASE "/usages",
-        BASE "/Usage", BASE "/usage/", BASE "/usage/a/b", BASE "/hub",
+        BASE "/Usage", BASE "/usage/", BASE "/usage/a/b", BASE "/hubs",
         "*",           "/usage"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         assert_error("GET", paths[i], 404, "No resource at ");
@@ -138,6 +138,8 @@ static const struct {
     {BASE "/usage/" SOME_ID, "Allow: GET, HEAD, PATCH, DELETE, OPTIONS\r\n"},
     {BASE "/usageSpecification", "Allow: GET, HEAD, POST, OPTIONS\r\n"},
     {BASE "/usageSpecification/x", "Allow: GET, HEAD, PATCH, DELETE, OPTIONS\r\n"},
+    {BASE "/hub", "Allow: POST, OPTIONS\r\n"},
+    {BASE "/hub/" SOME_ID, "Allow: DELETE, OPTIONS\r\n"},
     {BASE "/openapi.json", "Allow: GET, HEAD, OPTIONS\r\n"},
 };
 
@@ -149,7 +151,7 @@ static void another_method_is_405_with_allow(void **state)
     static const char *const methods[] = {"PUT", "TRACE", "FOO"};
     for (size_t i = 0; i < ROUTES; i++)
         for (size_t k = 0; k < sizeof methods / sizeof *methods; k++) {
-            assert_error(methods[k], routes[i].target, 405, "GET");
+            assert_error(methods[k], routes[i].target, 405, "OPTIONS");
             assert_non_null(strstr(ask(methods[k], routes[i].target).head, routes[i].allow));
         }
 }
