@@ -36,7 +36,8 @@ FUZZ_SECONDS := 60
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help build install-build install-test install-bench install-check demo test unit flow conformance rig check format \
-        asan coverage bench bench-parked bench-lookup bench-export pieces protocol faults fuzz differential clean embedded-files
+        asan coverage bench bench-lookup bench-parked bench-export bench-hub pieces protocol faults fuzz differential \
+        clean embedded-files
 
 help:
 	@printf '%s\n' \
@@ -53,6 +54,7 @@ help:
 	'make bench-lookup  looks for one msisdn among 10,000,000 usages: build/bench-lookup.json' \
 	'make bench-parked  what 1,000,000 parked ratings cost others: build/bench-parked.json' \
 	'make bench-export  exports of 1,000,000 and 5,000,000 usages, rate and memory: build/bench-export.json' \
+	'make bench-hub  events told a second to ten listeners of which one is dead: build/bench-hub.json' \
 	'make pieces    nanoseconds a record of reading, mapping, rendering, writing' \
 	'make faults    the long kill, freeze and outage runs (a short form of each is in make test)' \
 	'make fuzz      libFuzzer, a minute a target (FUZZ_SECONDS=3600, FUZZ="record schema"): tests/fuzz/' \
@@ -189,6 +191,9 @@ bench-parked: build install-test
 
 bench-export: build install-test
 	@$(PYTHON) tests/bench/export_bench.py
+
+bench-hub: build install-test
+	@$(PYTHON) tests/bench/hub_bench.py
 
 pieces: build install-test
 	@$(MAKE) --no-print-directory $(BENCHES:%=$(BUILD)/release/bench/%)

@@ -454,9 +454,10 @@ METRICS = {
     "usaged_offset": "gauge", "usaged_parked_ended_total": "counter", "usaged_parked": "gauge",
     "usaged_parked_seconds": "gauge", "usaged_takeovers_total": "counter", "usaged_dependency_up": "gauge",
     "usaged_retries_total": "counter", "usaged_http_requests_total": "counter", "usaged_http_request_seconds": "histogram",
+    "usaged_hub_listeners": "gauge", "usaged_hub_backlog": "gauge",
     "usaged_build_info": "gauge", "process_cpu_seconds_total": "counter", "process_resident_memory_bytes": "gauge",
     "process_start_time_seconds": "gauge", "process_open_fds": "gauge"}
-LABELS = {"topic", "outcome", "reason", "stage", "to", "partition", "mark", "found", "name", "method", "route", "status",
+LABELS = {"state", "listener", "topic", "outcome", "reason", "stage", "to", "partition", "mark", "found", "name", "method", "route", "status",
           "version", "le"}
 
 
