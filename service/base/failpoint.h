@@ -17,7 +17,8 @@
  * sweep-locked, sweep-taken, sweep-before-number, sweep-committed, then http-before-publish,
  * http-before-send-offsets, http-before-kafka-commit, http-after-kafka-commit, http-before-clean;
  * in its takeover http-before-first-row. In `usaged offsets --mend`: before-mend (the trace is
- * written), before-mend-commit (Kafka has the offset).
+ * written), before-mend-commit (Kafka has the offset). Of the hub: hub-in-assign, hub-delivered (a
+ * listener has taken an event, and nothing says so yet), hub-before-keep.
  */
 #pragma once
 
