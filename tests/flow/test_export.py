@@ -202,7 +202,8 @@ def test_a_usage_larger_than_a_slice_comes_alone(small):
 
     assert [json.loads(line)["@schemaLocation"] for line in lines] == [
         one["@schemaLocation"] for one in sorted(large, key=lambda one: one["id"])]
-    assert small.service.peak_memory_mib() < before + 30, "60 MB were sent"
+    if "/asan/" not in small.service.binary:  # which gives nothing back for a while
+        assert small.service.peak_memory_mib() < before + 30, "60 MB were sent"
 
 
 # ---- clients and parts -------------------------------------------------------------------------------------------------
