@@ -24,6 +24,8 @@ enum {
     CATCH_UP_MS = 50,
     CURSOR_MS = 5, /* while a cursor waits for its first message */
     WATCH_MS = 120000,
+    FINISH_MS = 1000,
+    FINISH_LOOK_MS = 50,
     DATABASE_MS = 5000,
     ARENA_BLOCK = 64 * 1024
 };
@@ -276,8 +278,6 @@ static bool judge(struct hub *h, const struct err *err)
         health_end(err);
         return false;
     }
-    if (err->kind == ERR_RETRY && !err->code && h->assigned)
-        h->must_take_over = true; /* a position that is no longer there */
     if (err->kind != ERR_NONE)
         say_away(h, err);
     return true;
@@ -319,6 +319,8 @@ static bool step(struct hub *h, bool *more)
     *more = hub_read_front(h, &err);
     if (!judge(h, &err))
         return false;
+    if (err.kind == ERR_RETRY && !err.code && h->assigned)
+        h->must_take_over = true; /* a position that is no longer there */
     err_clear(&err);
     if (!take_over_again(h, &err) && !judge(h, &err))
         return false;
@@ -333,11 +335,23 @@ static bool step(struct hub *h, bool *more)
 static void live(struct hub *h)
 {
     bool more;
+    const int fds[] = {stop_fd(), wake_fd};
     while (!stop_asked()) {
         health_beat(h->owner);
         if (!step(h, &more))
             return;
-        poster_run(h->poster, idle_ms(h, more), wake_fd);
+        poster_run(h->poster, idle_ms(h, more), fds, 2);
+        hub_lanes_results(h);
+    }
+}
+
+/* What is under way is waited for a little: what a listener has taken need not be told again. */
+static void finish(struct hub *h)
+{
+    int64_t end = instant_ticks() + FINISH_MS;
+    h->ending = true;
+    while (!poster_is_idle(h->poster) && instant_ticks() < end) {
+        poster_run(h->poster, FINISH_LOOK_MS, NULL, 0);
         hub_lanes_results(h);
     }
 }
@@ -391,6 +405,7 @@ static void *run(void *arg)
     health_watch(h->owner, WATCH_MS);
     open_parts(h);
     live(h);
+    finish(h);
     close_parts(h);
     health_unwatch(h->owner);
     return NULL;

@@ -157,7 +157,7 @@ static void deliver(struct hub *h, struct lane *lane)
 static void go_on(struct hub *h, struct listener *l)
 {
     struct lane *lane;
-    while (l->posts < HUB_POSTS_MAX && (lane = TAILQ_FIRST(&l->ready)) != NULL) {
+    while (!h->ending && l->posts < HUB_POSTS_MAX && (lane = TAILQ_FIRST(&l->ready)) != NULL) {
         TAILQ_REMOVE(&l->ready, lane, link);
         lane->ready = false;
         deliver(h, lane);

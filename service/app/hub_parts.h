@@ -106,6 +106,7 @@ struct hub {
     int64_t next_look, next_take_over, next_catch_up, next_patience; /* ticks */
     int64_t said_passed;                                             /* ticks */
     bool away;                                                       /* said so in the log */
+    bool ending;                                                     /* nothing more is sent */
 };
 
 /* --- hub_lanes.c ------------------------------------------------------------------------------ */

@@ -291,12 +291,14 @@ bool hub_catch_up(struct hub *h)
 
 /* --- where they begin ----------------------------------------------------------------------- */
 
+/* topic NULL, partition -1: any. */
 static const struct hub_position *find_position(const struct hub_position *all, size_t n,
                                                 const struct listener *l, const char *topic,
                                                 int partition)
 {
     for (size_t i = 0; i < n; i++)
-        if (memcmp(&all[i].listener, &l->id, sizeof l->id) == 0 && text_is(all[i].topic, topic) &&
+        if (memcmp(&all[i].listener, &l->id, sizeof l->id) == 0 &&
+            (!topic || text_is(all[i].topic, topic)) &&
             (partition < 0 || all[i].partition == partition))
             return &all[i];
     return NULL;
@@ -346,6 +348,8 @@ static bool take_lane(struct hub *h, struct listener *l, struct place *place, in
                       int64_t high, const struct hub_position *all, size_t n, struct err *err)
 {
     const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
+    if (!find_position(all, n, l, NULL, -1)) /* gone or suspended, as the next look will tell */
+        return true;
     struct hub_position at = known ? *known : first_position(all, n, l, place, low, high);
     if (!adjust(h, place, low, high, &at, err))
         return false;

@@ -29,7 +29,7 @@ struct poster {
     struct poster_options options;
     CURLM *multi;
     struct curl_slist *headers;
-    LIST_HEAD(, post) posts;
+    LIST_HEAD(posts, post) posts;
     CURL *spare[SPARE_HANDLES];
     int spare_count;
 };
@@ -146,10 +146,9 @@ struct post *poster_send(struct poster *p, const char *url, const void *body, si
     return post;
 }
 
-void poster_drop(struct poster *p, struct post *post)
+static void release(struct poster *p, struct post *post)
 {
     curl_multi_remove_handle(p->multi, post->easy);
-    LIST_REMOVE(post, link);
     if (p->spare_count < SPARE_HANDLES)
         p->spare[p->spare_count++] = post->easy;
     else
@@ -157,12 +156,21 @@ void poster_drop(struct poster *p, struct post *post)
     free(post);
 }
 
+void poster_drop(struct poster *p, struct post *post)
+{
+    LIST_REMOVE(post, link);
+    release(p, post);
+}
+
 void poster_free(struct poster *p)
 {
+    struct post *next;
     if (!p)
         return;
-    while (!LIST_EMPTY(&p->posts))
-        poster_drop(p, LIST_FIRST(&p->posts));
+    for (struct post *post = LIST_FIRST(&p->posts); post; post = next) {
+        next = LIST_NEXT(post, link);
+        release(p, post);
+    }
     while (p->spare_count > 0)
         curl_easy_cleanup(p->spare[--p->spare_count]);
     curl_multi_cleanup(p->multi);
@@ -172,14 +180,20 @@ void poster_free(struct poster *p)
 
 /* --- all of them ---------------------------------------------------------------------------- */
 
-void poster_run(struct poster *p, int wait_ms, int fd)
+void poster_run(struct poster *p, int wait_ms, const int *fds, size_t n)
 {
     int running = 0;
-    struct curl_waitfd fds[] = {{.fd = stop_fd(), .events = CURL_WAIT_POLLIN},
-                                {.fd = fd, .events = CURL_WAIT_POLLIN}};
+    struct curl_waitfd also[2];
+    for (size_t i = 0; i < n && i < 2; i++)
+        also[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
     if (wait_ms > 0)
-        curl_multi_poll(p->multi, fds, fd >= 0 ? 2 : 1, wait_ms, NULL);
+        curl_multi_poll(p->multi, also, (unsigned)n, wait_ms, NULL);
     curl_multi_perform(p->multi, &running);
+}
+
+bool poster_is_idle(const struct poster *p)
+{
+    return LIST_EMPTY(&p->posts);
 }
 
 static void judge(struct post *post, CURLcode code, struct post_result *out)

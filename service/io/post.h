@@ -35,9 +35,10 @@ struct post *poster_send(struct poster *p, const char *url, const void *body, si
 /* Nothing more is heard of it; a connection that it had is closed. */
 void poster_drop(struct poster *p, struct post *post);
 
-/* Lets them go on, for at most wait_ms, or until one is done, `fd` is readable or the stop is
- * asked. */
-void poster_run(struct poster *p, int wait_ms, int fd);
+/* Lets them go on, for at most wait_ms, or until one moves or one of `fds` (two at most) is
+ * readable. */
+void poster_run(struct poster *p, int wait_ms, const int *fds, size_t n);
+bool poster_is_idle(const struct poster *p); /* nothing is under way */
 
 struct post_result {
     void *arg;

@@ -110,6 +110,25 @@ def test_retries_survive_a_restart(scene, listening):
     hub.client.close()
 
 
+def test_an_orderly_restart_tells_nothing_twice(scene, listening):
+    hub = Hub(scene)
+    listener = listening()
+    hub.register(listener.url)
+    for first in range(0, 60, 20):
+        hub.numbered(first, 20)
+        listener.wait(first + 20)
+        assert hub.service.stop() == 0
+        hub.service.start()
+    hub.numbered(60, 8)
+
+    listener.wait(68)
+
+    check_numbers(listener, 0, 68, scene.partitions)
+    assert len(listener.tried) == 68
+    assert "Sanitizer" not in hub.service.log_text()
+    hub.client.close()
+
+
 def test_a_listener_too_far_behind_is_suspended_and_seen(scene, listening):
     hub = Hub(scene, {"hub.backlog": 30})
     refusing = [True]

@@ -16,7 +16,7 @@ from lib.query_content import Content, Questions, dumps  # noqa: E402
 from lib.query_oracle import Condition, Oracle, to_text  # noqa: E402
 
 PROGRAM = Path(os.environ.get("USAGED_BIN", "build/test/usaged")).parent / "fuzz" / "events"
-EVENTS, ROUNDS = 40, 200
+EVENTS, ROUNDS = 25, 200
 UNSENT = ("title", "priority")  # TMF635 has them, no event of ours does
 
 

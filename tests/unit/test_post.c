@@ -95,7 +95,7 @@ static struct post_result posted(struct poster *p, const char *host, int port)
     poster_send(p, url, "{\"a\":1}", 7, p);
     for (int i = 0; !poster_done(p, &result); i++) {
         assert_true(i < 1000);
-        poster_run(p, 100, -1);
+        poster_run(p, 100, NULL, 0);
     }
     assert_ptr_equal(result.arg, p);
     return result;
