@@ -30,7 +30,8 @@ struct http_mark *http_mark_new(const struct settings *s, void (*idle)(void *arg
                                    .transaction_timeout_ms = s->transaction_timeout_ms,
                                    .shared = true,
                                    .idle = idle,
-                                   .idle_arg = arg});
+                                   .idle_arg = arg,
+                                   .batch_bytes = settings_largest_message(s)});
     return m;
 }
 

@@ -69,8 +69,8 @@ static void count_stored(struct worker *w, const struct batch *b)
         metrics_delay(false, (double)(instant_now() - b->oldest_ms) / 1000, b->changes.entry_count);
 }
 
-/* The usages that a batch rates are too large together. It is forgotten like one that failed, and
- * comes again in smaller ones, until many of these have been stored. */
+/* The usages that a batch rates, or their events, are too large together. It is forgotten like one
+ * that failed, and comes again in smaller ones, until many of these have been stored. */
 static bool shrink(struct worker *w, int records, struct err *err)
 {
     log_line(LOG_INFO, "the usages that are rated are large: smaller batches",
@@ -324,7 +324,8 @@ static void open_parts(struct worker *w)
                                    .transactional_id = id,
                                    .transaction_timeout_ms = s->transaction_timeout_ms,
                                    .idle = worker_idle_kafka,
-                                   .idle_arg = w});
+                                   .idle_arg = w,
+                                   .batch_bytes = settings_largest_message(s)});
     w->records_max = s->batch_records;
     w->arena = arena_new(ARENA_BLOCK);
     w->scratch = arena_new(SCRATCH_BLOCK);

@@ -16,6 +16,9 @@ enum {
     SWEEP_MS = 15000, /* how much later than its time-out the broker ends a transaction */
     POLL_MS = 200,
     AGAIN_MS = 500,
+    /* What the topics take that records go back to is not ours to ask; Java's producers send so
+     * much at once. */
+    TOGETHER = 16 * 1024,
     SLOW_MS = 3000, /* a broker that has not answered for longer is away */
     IN_MAX = 2 * CONFIG_LIST_MAX
 };
@@ -370,6 +373,7 @@ static bool open_producer(struct replay *r, struct err *err)
         .transaction_timeout_ms = s->transaction_timeout_ms,
         .idle = idle,
         .idle_arg = r,
+        .batch_bytes = TOGETHER,
         .twin = "another `usaged replay` of this group has begun: it goes on with what is left"};
     if (r->wish.dry_run)
         return true;

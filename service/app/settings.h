@@ -67,6 +67,13 @@ struct settings *settings_read(const char *file, char *const *environment, char 
                                int set_count, FILE *errors);
 void settings_free(struct settings *s);
 
+/* What kafka.message.max.bytes and the outbound topics must take (wire contract section 5): beside
+ * an event's bytes there are its headers, and what Kafka adds. */
+static inline int64_t settings_largest_message(const struct settings *s)
+{
+    return s->event_max_bytes + 64 * 1024;
+}
+
 /* partition.interval as it is written. */
 const char *settings_interval(const struct settings *s);
 

@@ -10,9 +10,6 @@
 #include "io/http_listen.h"
 #include "io/network.h"
 
-/* Beside an event's bytes in a message: its headers, and what Kafka adds. */
-enum { MARGIN = 64 << 10 };
-
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -272,10 +269,10 @@ static void check_kafka(struct settings *s, struct config *c)
     s->transaction_timeout_ms = kafka_number(conf, "transaction.timeout.ms");
     int64_t message_max_bytes = kafka_number(conf, "message.max.bytes");
     rd_kafka_conf_destroy(conf);
-    if (s->event_max_bytes + MARGIN > message_max_bytes)
+    if (settings_largest_message(s) > message_max_bytes)
         config_fault(c, "event.max-bytes",
                      "and 64 KiB are %lld bytes, more than kafka.message.max.bytes, which is %lld",
-                     (long long)s->event_max_bytes + MARGIN, (long long)message_max_bytes);
+                     (long long)settings_largest_message(s), (long long)message_max_bytes);
     check_times(s, c);
     if (!config_failed(c) && try_kafka(s, c, RD_KAFKA_CONSUMER))
         try_kafka(s, c, RD_KAFKA_PRODUCER);

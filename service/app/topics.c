@@ -10,7 +10,6 @@
 enum {
     IN_MAX = 2 * CONFIG_LIST_MAX,
     TOPICS_MAX = IN_MAX + EVENT_TYPES + 2,
-    MARGIN = 64 << 10, /* beside an event's bytes: headers, and what Kafka adds */
     WAIT_MS = 10000,
     LOOKS = 5 /* one a second, for a topic that is described but not yet to be seen */
 };
@@ -47,7 +46,7 @@ static struct topics topics_of(const struct settings *s)
 
 static long long largest(const struct settings *s)
 {
-    return s->event_max_bytes + MARGIN;
+    return settings_largest_message(s);
 }
 
 /* What is wrong with topic i and what to do about it; false: nothing. */

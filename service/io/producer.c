@@ -87,6 +87,19 @@ void producer_free(struct producer *p)
     free(p);
 }
 
+/* A message that is larger goes alone. */
+static bool limit_batch(const struct producer *p, rd_kafka_conf_t *conf, struct err *err)
+{
+    char bytes[24];
+    size_t size = sizeof bytes;
+    int64_t wanted = p->options.batch_bytes;
+    if (wanted == 0 || (rd_kafka_conf_get(conf, "batch.size", bytes, &size) == RD_KAFKA_CONF_OK &&
+                        strtoll(bytes, NULL, 10) <= wanted))
+        return true;
+    snprintf(bytes, sizeof bytes, "%lld", (long long)wanted);
+    return kafka_conf_set(conf, "batch.size", bytes, err);
+}
+
 static bool configure(struct producer *p, rd_kafka_conf_t *conf, struct err *err)
 {
     char timeout[16];
@@ -94,7 +107,7 @@ static bool configure(struct producer *p, rd_kafka_conf_t *conf, struct err *err
     return kafka_conf_set(conf, "transactional.id", p->id, err) &&
            kafka_conf_set(conf, "transaction.timeout.ms", timeout, err) &&
            kafka_conf_set(conf, "delivery.report.only.error", "true", err) &&
-           kafka_conf_set(conf, "partitioner", "murmur2_random", err);
+           kafka_conf_set(conf, "partitioner", "murmur2_random", err) && limit_batch(p, conf, err);
 }
 
 static bool make_client(struct producer *p, struct err *err)

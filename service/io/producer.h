@@ -25,6 +25,9 @@ struct producer_options {
                  int waited_ms); /* every few seconds while one step waits for the broker */
     void *idle_arg;
     const char *twin; /* what to say of another process with this id; NULL: what a worker says */
+    /* Messages that go together have no more bytes than this, and no more than kafka.batch.size:
+     * the broker compares what a topic takes with them, not with one message. 0: any. */
+    int64_t batch_bytes;
 };
 
 struct producer *producer_new(const struct producer_options *options);

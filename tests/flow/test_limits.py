@@ -1,6 +1,7 @@
 """Limits: each has its outcome on either side of it, to the byte, and none of it costs memory: while these tests run, a
 service must never hold 128 MB, by its own metric and by the kernel's highest mark."""
 
+import os
 import threading
 
 import pytest
@@ -239,6 +240,23 @@ def test_a_party_id_of_10_kb_is_a_dead_letter_that_shows_200_bytes_of_it(running
     [text] = {text for _, text in letters(scene)}
     assert text.startswith(f"relatedParty[0].id has {len(long_id)} bytes, at most 256 are allowed: \"party-0123")
     assert len(text) < 300 and long_id[:190] in text and long_id[:210] not in text
+
+
+def of_noise(size: int) -> str:
+    """A text that hardly gets shorter by compression."""
+    return os.urandom(size // 2).hex()
+
+
+def test_topics_that_just_take_the_largest_message_take_all_that_is_sent_at_once(scene, publisher, settled_and_right):
+    scene.rig.kafka.take_at_most(scene.outbound, EVENT_MAX + 64 * 1024)
+    service = scene.service(settings={"event.max-bytes": EVENT_MAX})
+    service.migrate()
+    publisher.raws([{**record, "description": of_noise(2000)} for record in Records(90).take(500)], writer=PLAIN, partition=0)
+    publisher.flush()
+
+    service.start()
+
+    settled_and_right()
 
 
 def test_giants_of_every_kind_among_others_have_their_outcomes(running, publisher, settled_and_right):

@@ -447,6 +447,18 @@ def test_a_topic_that_cannot_be_sent_back_to_ends_the_run_and_loses_nothing(scen
     assert values(letters.back()) == values(letters.ledger.entries)
 
 
+def test_records_go_back_to_a_topic_that_takes_but_a_few_at_once(scene, publisher, letters):
+    scene.rig.kafka.take_at_most([scene.topic["raw"]], 60_000)
+    for _ in range(20):
+        publisher.bytes(os.urandom(50_000), "framing", partition=0)
+        publisher.flush()
+    letters.unframed(100, partition=0).die()
+
+    done = letters.replay()
+
+    assert sent(done) == 120 and values(letters.back()) == values(letters.ledger.entries)
+
+
 def test_what_is_no_dead_letter_of_ours_is_reported_and_left_alone(scene, letters):
     letters.unframed(3).die()
     producer = letters.publisher._producer

@@ -8,8 +8,9 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence, TypeVar
 
 from confluent_kafka import (Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException,
                              TopicPartition)
-from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic,
-                                   OffsetSpec, ResourcePatternType, ResourceType)
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
+                                   AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec,
+                                   ResourcePatternType, ResourceType)
 
 from .java import JavaPart, parts_folder
 from .ports import free_port
@@ -124,6 +125,12 @@ class Kafka(JavaPart):
         _wait(self.admin().create_topics(new, operation_timeout=15))
         parts = [TopicPartition(name, number) for name in names for number in range(partitions)]
         self._patiently(lambda: _wait(self.admin().list_offsets({part: OffsetSpec.latest() for part in parts})))
+
+    def take_at_most(self, topics: Iterable[str], size: int) -> None:
+        """From now on a batch of messages may have so many bytes in these topics."""
+        entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+        _wait(self.admin().incremental_alter_configs([ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+                                                      for topic in topics]))
 
     def delete_topics(self, names: Iterable[str]) -> None:
         _wait(self.admin().delete_topics(list(names), operation_timeout=15))

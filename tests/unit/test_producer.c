@@ -111,6 +111,36 @@ static void fail_by_time(struct producer *p, rd_kafka_resp_err_t answer)
     assert_false(transaction(p, true, age_ms, answer, &err));
 }
 
+static void a_batch_is_as_large_as_a_topic_takes_unless_the_setting_is_lower(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *set, *is;
+        int64_t wanted;
+    } cases[] = {{NULL, "1000000", 0},
+                 {NULL, "70000", 70000},
+                 {NULL, "1000000", 2000000},
+                 {"500", "500", 70000},
+                 {"100000", "70000", 70000}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kafka_property all[3] = {properties[0], properties[1], {"batch.size", cases[i].set}};
+        char text[16];
+        size_t size = sizeof text;
+        struct err err = {0};
+        struct producer *p =
+            producer_new(&(struct producer_options){.properties = all,
+                                                    .property_count = cases[i].set ? 3 : 2,
+                                                    .transactional_id = "id",
+                                                    .transaction_timeout_ms = TIMEOUT_MS,
+                                                    .batch_bytes = cases[i].wanted});
+        assert_true(producer_open(p, &err));
+        assert_int_equal(RD_KAFKA_CONF_OK, rd_kafka_conf_get(rd_kafka_conf(producer_client(p)),
+                                                             "batch.size", text, &size));
+        assert_string_equal(text, cases[i].is);
+        producer_free(p);
+    }
+}
+
 static void a_transaction_that_was_too_old_is_tried_again_with_twice_the_time(void **state)
 {
     (void)state;
@@ -234,6 +264,7 @@ static void a_shared_producer_is_made_anew_by_nothing_but_a_takeover(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_is_as_large_as_a_topic_takes_unless_the_setting_is_lower),
         cmocka_unit_test(a_transaction_that_was_too_old_is_tried_again_with_twice_the_time),
         cmocka_unit_test(a_fence_of_a_young_transaction_says_nothing_of_its_time),
         cmocka_unit_test(twice_the_time_is_measured_by_what_the_handle_has),
