@@ -10,10 +10,15 @@ struct inbound_trace inbound_trace(const struct inbound *r)
 {
     static const char *const names[] = {"traceparent", "tracestate"};
     struct inbound_trace trace = {.count = 0};
+    size_t room = INBOUND_TRACE_MAX;
     for (size_t n = 0; r->header_count > 0 && n < 2; n++)
         for (size_t i = 0; i < r->header_count; i++)
             if (text_is(r->headers[i].name, names[n])) {
-                trace.headers[trace.count++] = r->headers[i];
+                size_t bytes = r->headers[i].name.n + r->headers[i].value.n;
+                if (bytes <= room) {
+                    trace.headers[trace.count++] = r->headers[i];
+                    room -= bytes;
+                }
                 break;
             }
     return trace;
@@ -26,6 +31,10 @@ size_t inbound_header_bytes(const struct inbound *r)
         n += r->headers[i].name.n + r->headers[i].value.n;
     return n;
 }
+
+/* Beside event.max-bytes a message has 64 KiB: our own headers, and the lengths of a thousand, take
+ * no more than the rest. */
+enum { BESIDE = 48 * 1024 };
 
 /* Headers of a dead letter, behind the record's own. */
 struct letter {
@@ -78,7 +87,8 @@ void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason rea
     /* 24 is room for what `usaged replay` and the usaged.* headers need: the outbox itself holds no
      * more. */
     bool bare = r->key.n > INBOUND_KEY_MAX || headers > INBOUND_HEADERS_BYTES_MAX ||
-                r->header_count > OUTBOX_HEADERS_MAX - 24;
+                r->header_count > OUTBOX_HEADERS_MAX - 24 ||
+                (int64_t)(r->key.n + headers) > event_max + BESIDE;
     for (size_t i = 0; !bare && i < r->header_count; i++)
         l.headers[l.count++] = r->headers[i];
     add(&l, "usaged.reason", text_of(reason_name(reason)));

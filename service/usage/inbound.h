@@ -17,7 +17,9 @@ struct inbound {
 };
 
 /* The first headers of these names, absent if there are none: they go on with the events of the
- * record. */
+ * record. One with which the two have more than INBOUND_TRACE_MAX bytes is left out: beside
+ * event.max-bytes a message has 64 KiB, and its key and what Kafka adds must fit there too. */
+enum { INBOUND_TRACE_MAX = 60 * 1024 };
 struct inbound_trace {
     struct outbox_header headers[2]; /* traceparent, tracestate */
     size_t count;

@@ -259,6 +259,28 @@ def test_topics_that_just_take_the_largest_message_take_all_that_is_sent_at_once
     settled_and_right()
 
 
+def test_large_headers_do_not_make_a_message_larger_than_its_topic_takes(scene, publisher):
+    """An event beside its limit with a trace of 64 KiB, and a dead letter whose key and headers are as large as they may be."""
+    scene.rig.kafka.take_at_most(scene.outbound, EVENT_MAX + 64 * 1024)
+    service = scene.service(settings={"event.max-bytes": EVENT_MAX, "kafka.compression.codec": "none"})
+    service.migrate()
+    source, trace = Records(91), [("traceparent", b"00-aa-bb-01"), ("tracestate", b"x" * 65_500)]
+    for size in range(64_000, 65_000, 50):
+        publisher.raw({**source.next("sms"), "description": of_noise(size)}, writer=PLAIN, partition=0, headers=trace,
+                      expect={"created", "dead"}, reason="event-too-large")
+    publisher.bytes(b"{", "framing", key=b"k" * 65_536, headers=[("h", b"v" * 65_535)], partition=0)
+    publisher.flush()
+
+    service.start()
+
+    wait_settled(scene, publisher.ledger)
+    events = read_outbound(scene)
+    assert events["create"] and all([name for name, _ in one.headers] == ["traceparent"] for one in events["create"])
+    bare = next(one for one in events["dead-letter"] if one.header("usaged.reason") == "framing")
+    assert bare.key is None and bare.value == b"{"
+    assert (bare.header("usaged.key-bytes"), bare.header("usaged.headers-bytes")) == ("65536", "65536")
+
+
 def test_giants_of_every_kind_among_others_have_their_outcomes(running, publisher, settled_and_right):
     scene = running(workers=2)
     source = Records(89)
