@@ -15,6 +15,9 @@
  * thousand tiny items. */
 enum { DECODED_MAX = 32 * 1024 * 1024 };
 
+/* What is told of a batch is seldom more than twice what was read. */
+enum { TOLD_FACTOR = 2 };
+
 enum {
     HOLD_MS = 200,
     FIRST_LOOK_MS = 1000,
@@ -426,7 +429,10 @@ void batch_forget_rest(struct worker *w)
 bool batch_decode(struct worker *w, struct batch *b)
 {
     struct changes *c = &b->changes;
-    *c = (struct changes){.settings = w->changes_settings, .a = w->arena, .now_ms = instant_now()};
+    *c = (struct changes){.settings = w->changes_settings,
+                          .a = w->arena,
+                          .now_ms = instant_now(),
+                          .messages_max = TOLD_FACTOR * (size_t)w->settings->batch_bytes};
     c->entries = arena_zero(w->arena, (b->piece_count + 1) * sizeof *c->entries);
     int64_t *last = arena_alloc(w->arena, ((size_t)w->slot_count + 1) * sizeof *last);
     for (int i = 0; i < w->slot_count; i++)

@@ -113,6 +113,9 @@ struct changes {
     struct parked *to_park; /* ratings of this batch that stay parked */
     size_t to_park_count;
     struct refused_place *refused_places; /* by store_cull.c */
+    size_t messages_max; /* bytes of all parts' messages, but for those of one entry; 0: any */
+    size_t
+        told; /* entries that have their messages; fewer than entry_count: more would be too much */
     uint64_t parked_dead; /* effects that are dead letters; they are not in part->dead */
 };
 
@@ -138,7 +141,8 @@ void changes_regroup(struct changes *c);
 /* Every outcome, from what the store found. */
 void changes_decide(struct changes *c);
 
-/* The outbox bytes and the counts of each part. */
+/* The outbox bytes and the counts of each part, and `told`: a usage may be large, and each of a
+ * thousand ratings has an event that holds all of it. */
 void changes_messages(struct changes *c);
 
 /* The event's key. */

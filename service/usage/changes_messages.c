@@ -82,9 +82,13 @@ void changes_messages(struct changes *c)
         memset(p->dead, 0, sizeof p->dead);
         memset(p->events, 0, sizeof p->events);
     }
-    for (size_t i = 0; i < c->entry_count; i++) {
-        struct entry *e = &c->entries[i];
+    size_t bytes = 0;
+    for (c->told = 0; c->told < c->entry_count; c->told++) {
+        struct entry *e = &c->entries[c->told];
         struct part *part = &c->parts[e->part];
+        if (c->messages_max > 0 && bytes > c->messages_max)
+            return;
+        size_t before = part->messages.len;
         if (e->outcome != OUTCOME_COUNT)
             part->outcomes[e->outcome]++;
         if (e->outcome == OUTCOME_DEAD) {
@@ -93,5 +97,6 @@ void changes_messages(struct changes *c)
         }
         for (const struct effect *f = e->effects; f; f = f->next)
             write_effect(c, part, f);
+        bytes += part->messages.len - before;
     }
 }

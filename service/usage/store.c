@@ -275,6 +275,18 @@ bool store_enter(struct store *s, struct changes *c, const struct store_part *pa
     return true;
 }
 
+static bool tells_too_much(const struct changes *c, struct err *err)
+{
+    if (c->told == c->entry_count)
+        return false;
+    err_set(err, ERR_RETRY,
+            "the messages of %zu of %zu records have more than the %zu bytes that are wanted",
+            c->told, c->entry_count, c->messages_max);
+    err->code = (int)c->told;
+    snprintf(err->state, sizeof err->state, "%s", STORE_TOO_HEAVY);
+    return true;
+}
+
 static bool transaction(struct store *s, struct changes *c, const struct store_part *parts,
                         struct err *err)
 {
@@ -283,7 +295,7 @@ static bool transaction(struct store *s, struct changes *c, const struct store_p
         return false;
     changes_decide(c);
     changes_messages(c);
-    return finish(s, c, parts, err);
+    return !tells_too_much(c, err) && finish(s, c, parts, err);
 }
 
 /* Autovacuum looks once a minute, which at full speed is gigabytes of dead outbox rows. */

@@ -12,8 +12,9 @@
 #include "usage/changes.h"
 
 #define STORE_CLAIM_LOST "UC001" /* SQLSTATE, raised by claim() */
-/* Ours, not PostgreSQL's: the usages that the batch rates are more than documents_max. It must be
- * taken in smaller ones; err->code says of how many records. */
+/* Ours, not PostgreSQL's: the usages that the batch rates are more than documents_max, or its
+ * messages more than changes' messages_max. It must be taken in smaller ones; err->code says of how
+ * many records. */
 #define STORE_TOO_HEAVY "UH001"
 
 struct store;

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from lib.checker import read_outbound
+from lib.faults import lines
 from lib.publish import framed
 from lib.records import Json, Records, id_of
 from lib.schemas import PLAIN
@@ -279,6 +280,24 @@ def test_large_headers_do_not_make_a_message_larger_than_its_topic_takes(scene, 
     bare = next(one for one in events["dead-letter"] if one.header("usaged.reason") == "framing")
     assert bare.key is None and bare.value == b"{"
     assert (bare.header("usaged.key-bytes"), bare.header("usaged.headers-bytes")) == ("65536", "65536")
+
+
+def test_hundreds_of_ratings_of_one_large_usage_cost_no_memory(running, publisher, settled_and_right):
+    """Each has an event that holds the whole usage."""
+    scene = running(batch__wait_ms=1000)
+    source = Records(92)
+    record = {**source.next(), "description": of_noise(300_000)}
+    publisher.raw(record, writer=PLAIN)
+    settled_and_right()
+    rating = source.rating_of(record)
+    publisher.rated(rating, expect="changed")
+    for n in range(1, 201):
+        part = {**rating["ratedProductUsage"][0], "ratingDate": rating["ratedProductUsage"][0]["ratingDate"] + n}
+        publisher.rated({**rating, "status": "rerated", "ratedProductUsage": [part]},
+                        expect="changed" if n == 1 else "updated")
+
+    settled_and_right()
+    assert lines(scene.main, "smaller batches")
 
 
 def test_giants_of_every_kind_among_others_have_their_outcomes(running, publisher, settled_and_right):

@@ -194,10 +194,31 @@ static void events_carry_the_trace_and_the_key_of_the_subscriber(void **state)
     assert_true(text_is(m->key, "cust-55810"));
 }
 
+static void of_a_batch_with_too_much_to_say_a_beginning_is_told(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        add_raw(i, (const char *const[]){"r1", "r2", "r3", "r4", "r5"}[i], "VOICE");
+    take_new();
+    size_t all = parts[RAW].messages.len;
+    assert_int_equal(c.told, 5);
+
+    c.messages_max = all / 5 + all / 10; /* passed by the second */
+    decide();
+    assert_int_equal(c.told, 2);
+    c.messages_max = 1; /* one is told whatever it has */
+    decide();
+    assert_int_equal(c.told, 1);
+    c.messages_max = all;
+    decide();
+    assert_int_equal(c.told, 5);
+}
+
 int main(void)
 {
 #define RULE(f) cmocka_unit_test_setup_teardown(f, start, end)
     const struct CMUnitTest rules[] = {
+        RULE(of_a_batch_with_too_much_to_say_a_beginning_is_told),
         RULE(the_same_record_twice_in_a_batch_is_created_once),
         RULE(a_changed_copy_in_the_same_batch_is_a_conflict),
         RULE(raw_records_act_before_ratings),
