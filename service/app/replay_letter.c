@@ -27,11 +27,19 @@ static bool take_name(const rd_kafka_headers_t *headers, const char *name, char 
     return take_header(headers, name, out, size) && out[strspn(out, good)] == 0;
 }
 
-static bool has_header(const rd_kafka_headers_t *headers, const char *name)
+/* Among ours, which begin with the last reason: the record's own may be of any name. */
+static bool is_bare(const rd_kafka_headers_t *headers)
 {
+    const char *name;
     const void *value;
     size_t n;
-    return headers && !rd_kafka_header_get_last(headers, name, &value, &n);
+    bool bare = false;
+    for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &n); i++)
+        if (strcmp(name, "usaged.reason") == 0)
+            bare = false;
+        else if (strcmp(name, "usaged.key-bytes") == 0)
+            bare = true;
+    return bare;
 }
 
 static bool take_number(const rd_kafka_headers_t *headers, const char *name, int64_t max,
@@ -63,7 +71,7 @@ struct replay_letter replay_letter(rd_kafka_message_t *m)
     l.partition = (int)partition;
     if (!origin)
         l.lack = LACK_ORIGIN;
-    else if (has_header(headers, "usaged.key-bytes"))
+    else if (is_bare(headers))
         l.lack = LACK_KEY;
     else if (!m->payload)
         l.lack = LACK_VALUE;

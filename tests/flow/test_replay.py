@@ -210,6 +210,15 @@ def test_a_dead_letter_that_lacks_bytes_of_its_record_is_reported_with_its_posit
     settled_and_right()
 
 
+def test_a_record_that_has_headers_of_our_names_is_sent_back_all_the_same(scene, letters):
+    letters.unframed(2, headers=[("usaged.topic", b"elsewhere"), ("usaged.reason", b"none"), ("usaged.key-bytes", b"1"),
+                                 ("usaged.value-bytes", b"2"), ("own", b"3")]).die()
+
+    done = letters.replay()
+
+    assert sent(done) == 2 and [one.headers for one in letters.back()] == [[("own", b"3"), ("usaged.replays", b"1")]] * 2
+
+
 @pytest.mark.unaccounted("the topic is made anew")
 def test_a_record_whose_partition_is_gone_goes_by_its_key(scene, letters):
     raw = scene.topic["raw"]
