@@ -94,21 +94,28 @@ static void take_usage_id(struct faults *f, struct text t, struct mapping_window
     check_id_window(f, &n->id, w);
 }
 
-static bool differ(struct text outer, struct text inner)
+static void compare_names(struct faults *f, const char *attribute, struct text outer,
+                          struct text inner)
 {
-    return outer.n > 0 && inner.n > 0 && !text_eq(outer, inner);
+    char quoted[TEXT_QUOTED];
+    if (outer.n > 0 && inner.n > 0 && !text_eq(outer, inner))
+        faults_add(f, REASON_VALUE, attribute, "\"%s\" contradicts usage.%s",
+                   text_quote(outer, quoted), attribute);
 }
 
 /* The names outside against the usage inside. */
 static void join_usage(struct faults *f, const struct raw_usage *u, struct names *n)
 {
-    if (differ(n->source, u->source))
-        faults_add(f, REASON_VALUE, "source", "contradicts usage.source");
-    if (differ(n->record_id, u->record_id))
-        faults_add(f, REASON_VALUE, "recordId", "contradicts usage.recordId");
+    compare_names(f, "source", n->source, u->source);
+    compare_names(f, "recordId", n->record_id, u->record_id);
     if (n->usage_date != INSTANT_NONE && u->usage_date != INSTANT_NONE &&
-        n->usage_date != u->usage_date)
-        faults_add(f, REASON_VALUE, "usageDate", "contradicts usage.usageDate");
+        n->usage_date != u->usage_date) {
+        char outer[INSTANT_CHARS], inner[INSTANT_CHARS];
+        instant_print(n->usage_date, outer);
+        instant_print(u->usage_date, inner);
+        faults_add(f, REASON_VALUE, "usageDate", "%s contradicts usage.usageDate, which is %s",
+                   outer, inner);
+    }
     n->source = u->source;
     n->record_id = u->record_id;
     n->usage_date = u->usage_date;

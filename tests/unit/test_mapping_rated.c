@@ -93,13 +93,15 @@ static void names_that_agree_may_all_be_there(void **state)
 static void names_that_contradict_each_other_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"usageId",
-                                        "usageId",
-                                        "usageId",
-                                        "source contradicts usage.source",
-                                        "recordId contradicts usage.recordId",
-                                        "usageDate contradicts usage.usageDate",
-                                        "usageId"};
+    static const char *const texts[] = {
+        "usageId",
+        "usageId",
+        "usageId",
+        "source \"other\" contradicts usage.source",
+        "recordId \"other\" contradicts usage.recordId",
+        "usageDate 2026-11-23T08:15:30.251Z contradicts usage.usageDate, which is "
+        "2026-11-23T08:15:30.250Z",
+        "usageId"};
     for (int i = 0; i < 7; i++) {
         struct rated_usage *rated = sample_rated(a);
         if (i < 3 || i == 6)
