@@ -4,6 +4,7 @@
 #include "base/jsonr.h"
 #include "base/jsonw.h"
 #include "io/writer.h"
+#include "usage/field_path.h"
 #include "usage/id.h"
 #include "usage/model.h"
 
@@ -88,82 +89,29 @@ void specification_render(struct buf *b, const struct specification *s, const ch
 
 /* --- changes --- */
 
-static bool member(struct text object, struct text name, struct arena *a, struct text *value)
-{
-    struct jsonr r = jsonr_start(object);
-    struct text key;
-    if (jsonr_enter(&r, JSONR_OBJECT))
-        while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, value))
-            if (text_eq(key, name))
-                return true;
-    return false;
-}
-
-static bool differs(struct text before, struct text after, struct text name, struct arena *a)
-{
-    struct text x, y;
-    bool was = member(before, name, a, &x), is = member(after, name, a, &y);
-    return was != is || (was && !json_same(x, y, a));
-}
-
-static const char *const known[] = {"name",
-                                    "description",
-                                    "version",
-                                    "lifecycleStatus",
-                                    "isBundle",
-                                    "validFor",
-                                    "specCharacteristic",
-                                    "relatedParty",
-                                    "attachment",
-                                    "constraint",
-                                    "entitySpecRelationship",
-                                    "targetEntitySchema",
-                                    "@type",
-                                    "@baseType",
-                                    "@schemaLocation"};
-
-enum { KNOWN = sizeof known / sizeof *known };
-
-static bool is_known(struct text name)
-{
-    for (size_t i = 0; i < KNOWN; i++)
-        if (text_is(name, known[i]))
-            return true;
-    return false;
-}
-
-static void add_name(struct buf *b, struct text name)
-{
-    if (b->len > 0)
-        buf_byte(b, ',');
-    buf_add(b, name.p, name.n);
-}
-
-/* Extensions of `one` that the other has otherwise, or, of the second, not at all. */
-static void add_extensions(struct buf *b, struct text one, struct text other, bool absent_only,
-                           struct arena *a)
-{
-    struct jsonr r = jsonr_start(one);
-    struct text key, value, ignored;
-    if (jsonr_enter(&r, JSONR_OBJECT))
-        while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, &value))
-            if (!is_known(key) && differs(one, other, key, a) &&
-                !(absent_only && member(other, key, a, &ignored)))
-                add_name(b, key);
-}
+static const struct text known[] = {
+    TEXT("name"),
+    TEXT("description"),
+    TEXT("version"),
+    TEXT("lifecycleStatus"),
+    TEXT("isBundle"),
+    TEXT("validFor"),
+    TEXT("specCharacteristic"),
+    TEXT("relatedParty"),
+    TEXT("attachment"),
+    TEXT("constraint"),
+    TEXT("entitySpecRelationship"),
+    TEXT("targetEntitySchema"),
+    TEXT("@type"),
+    TEXT("@baseType"),
+    TEXT("@schemaLocation"),
+};
 
 const char *specification_changed(const struct specification *before,
                                   const struct specification *after, struct arena *a)
 {
-    struct buf b = {0};
-    for (size_t i = 0; i < KNOWN; i++)
-        if (differs(before->document, after->document, text_of(known[i]), a))
-            add_name(&b, text_of(known[i]));
-    add_extensions(&b, after->document, before->document, false, a);
-    add_extensions(&b, before->document, after->document, true, a);
-    const char *names = arena_copy(a, buf_text(&b), b.len);
-    buf_fini(&b);
-    return names;
+    return field_path(before->document, after->document, known, sizeof known / sizeof *known,
+                      json_same, a);
 }
 
 /* --- events --- */
