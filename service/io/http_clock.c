@@ -17,6 +17,7 @@ struct http_clock_place {
     TAILQ_ENTRY(http_clock_place) link;
     int socket;
     enum state state;
+    bool kept;     /* one request was answered */
     int64_t since; /* ticks */
 };
 
@@ -129,11 +130,15 @@ void http_clock_leave(struct http_clock *c, struct http_clock_place *p)
     free(p);
 }
 
+/* What a client did not say between two requests is no part of the second. */
 void http_clock_reads(struct http_clock *c, struct http_clock_place *p)
 {
     pthread_mutex_lock(&c->lock);
-    if (p->state != LATE)
+    if (p->state != LATE) {
         p->state = READS;
+        if (p->kept)
+            p->since = instant_ticks();
+    }
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -152,6 +157,7 @@ void http_clock_answered(struct http_clock *c, struct http_clock_place *p)
     pthread_mutex_lock(&c->lock);
     if (p->state != LATE) {
         p->state = WAITS;
+        p->kept = true;
         p->since = instant_ticks();
     }
     pthread_mutex_unlock(&c->lock);

@@ -17,7 +17,8 @@ struct http_clock_place; /* a connection's */
 
 struct http_clock_options {
     const char *name; /* of the thread, in log lines */
-    int request_ms;   /* from the end of the one before, or the connection's begin */
+    int request_ms; /* from the connection's begin; of a later request, from when its line is there,
+                       which may take as long after the answer before it */
     void *app;
     void (*late)(void *app, struct buf *answer); /* writes a whole response, head and body */
 };
@@ -28,6 +29,7 @@ void http_clock_free(struct http_clock *clock); /* when no connection is left */
 struct http_clock_place *http_clock_enter(struct http_clock *clock, int socket);
 void http_clock_leave(struct http_clock *clock, struct http_clock_place *place);
 
+/* The request's line is there. */
 void http_clock_reads(struct http_clock *clock, struct http_clock_place *place);
 /* The request is whole. False: too late, the connection was given up, and nothing may be sent. */
 bool http_clock_has_read(struct http_clock *clock, struct http_clock_place *place) MUST_CHECK;

@@ -288,6 +288,44 @@ static void each_request_has_its_own_time_and_work_is_not_part_of_it(void **stat
     finish(app);
 }
 
+/* A client that keeps its connection and has said nothing for a while has its whole time still. */
+static void the_silence_before_a_request_is_no_part_of_it(void **state)
+{
+    (void)state;
+    struct app *app = start(hurried());
+    int s = dial(app->port);
+    for (int i = 0; i < 3; i++) {
+        get(s, "/a");
+        assert_int_equal(one_answer(s, true).status, 200);
+        usleep(READ_MS * 700);
+        ask(s, "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhe");
+        usleep(READ_MS * 700);
+        ask(s, "llo");
+        assert_int_equal(one_answer(s, true).status, 200);
+    }
+    close(s);
+    finish(app);
+}
+
+static void a_second_request_that_drips_is_408_too(void **state)
+{
+    (void)state;
+    struct app *app = start(hurried());
+    int s = dial(app->port);
+    struct buf b = {0};
+    get(s, "/a");
+    assert_int_equal(one_answer(s, true).status, 200);
+    ask(s, "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 60\r\n\r\nhalf");
+
+    while (hear(s, &b))
+        ;
+
+    assert_memory_equal(buf_text(&b), "HTTP/1.1 408", 12);
+    close(s);
+    buf_fini(&b);
+    finish(app);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +342,8 @@ int main(void)
         cmocka_unit_test(a_head_that_drips_is_408),
         cmocka_unit_test(a_request_line_that_drips_ends_the_connection),
         cmocka_unit_test(each_request_has_its_own_time_and_work_is_not_part_of_it),
+        cmocka_unit_test(the_silence_before_a_request_is_no_part_of_it),
+        cmocka_unit_test(a_second_request_that_drips_is_408_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
