@@ -65,6 +65,11 @@ bool db_is_open(const struct db *db)
     return db->conn && !db->broken && PQstatus(db->conn) == CONNECTION_OK;
 }
 
+int db_statement_timeout_ms(const struct db *db)
+{
+    return db->options.statement_timeout_ms;
+}
+
 void db_cancel(struct db *db)
 {
     char text[256];

@@ -38,6 +38,7 @@ void db_free(struct db *db);
 bool db_open(struct db *db, struct err *err) MUST_CHECK;
 void db_close(struct db *db);
 bool db_is_open(const struct db *db);
+int db_statement_timeout_ms(const struct db *db); /* 0: none */
 
 /* Parameters of one statement, in binary form. Reusable after db_params_reset(). */
 enum { DB_PARAMS_MAX = 24 };

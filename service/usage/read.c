@@ -1,7 +1,9 @@
 #include "usage/read.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
+#include "base/instant.h"
 #include "base/jsonr.h"
 #include "usage/id.h"
 #include "usage/query_where.h"
@@ -247,15 +249,28 @@ static bool check_regex(struct db *db, const struct query_condition *c, struct t
     return ok;
 }
 
+/* Each is a statement of its own, but a query's time is meant for all: compiling one can take
+ * seconds, and a thread must not be held for the sum. */
+static bool is_in_time(const struct db *db, int64_t began, struct err *err)
+{
+    int most = db_statement_timeout_ms(db);
+    if (most == 0 || instant_ticks() - began < most)
+        return true;
+    err_set(err, ERR_RETRY, "the regular expressions take longer than %d ms to compile", most);
+    snprintf(err->state, sizeof err->state, "57014");
+    return false;
+}
+
 bool read_check_regexes(struct db *db, const struct query *q, struct err *err)
 {
     const struct query_group *g = q->groups.items;
+    int64_t began = instant_ticks();
     for (size_t i = 0; i < q->groups.count; i++) {
         const struct query_condition *c = g[i].conditions.items;
         for (size_t j = 0; j < g[i].conditions.count; j++) {
             const struct text *t = c[j].values.items;
             for (size_t k = 0; c[j].op == QUERY_REGEX && k < c[j].values.count; k++)
-                if (!check_regex(db, &c[j], t[k], err))
+                if (!check_regex(db, &c[j], t[k], err) || !is_in_time(db, began, err))
                     return false;
         }
     }

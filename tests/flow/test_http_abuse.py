@@ -164,3 +164,16 @@ def test_a_regular_expression_that_never_ends_is_given_up(abused):
     error = json.loads(body)
     assert status == 503 and "http.statement-timeout-ms" in error["message"], error
     is_usable_or_closed(connection, abused.service_)
+
+
+def test_regular_expressions_that_take_long_to_compile_share_one_timeout(abused):
+    """Each is in time by itself, but together they hold a thread for all of their times."""
+    regexes = [f"({letter}?){{255}}{letter}{{255}}" for letter in "abcdefghijklmnop"]
+    connection = Connection(abused.service_.http)
+
+    connection.send(get("limit=1&" + "&".join("description.regex=" + quote(one) for one in regexes)))
+    status, body = connection.answer()
+
+    error = json.loads(body)
+    assert status == 503 and "http.statement-timeout-ms" in error["message"], error
+    is_usable_or_closed(connection, abused.service_)
