@@ -309,10 +309,13 @@ static void vacuum_outbox(struct store *s)
         err_clear(&err); /* a lost connection shows at the next batch */
 }
 
-/* 23514 without a constraint: no partition for a row, so one was dropped behind our back. */
-static bool lacks_partition(const struct err *err)
+/* 23514 without a constraint: no partition for a row. */
+bool store_lost_partition(struct store *s, const struct err *err)
 {
-    return strcmp(err->state, "23514") == 0 && err->code == 0;
+    bool lost = strcmp(err->state, "23514") == 0 && err->code == 0;
+    if (lost)
+        s->range_count = 0;
+    return lost;
 }
 
 /* What was tried for a batch that was refused. */
@@ -325,10 +328,9 @@ struct remedies {
 static bool remedy(struct store *s, struct changes *c, const struct store_part *parts,
                    struct remedies *tried, struct err *err)
 {
-    if (lacks_partition(err)) {
+    if (store_lost_partition(s, err)) {
         bool first = !tried->looked;
         tried->looked = true;
-        s->range_count = 0;
         return first;
     }
     if (!store_is_data(err))

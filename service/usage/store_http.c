@@ -236,23 +236,36 @@ static bool create(struct store_http *s, const struct body *body, const struct i
            publish_and_commit(s, err);
 }
 
+static bool try_create(struct store_http *s, const struct body *body, const struct idempotency *key,
+                       struct store_http_answer *out, struct err *err)
+{
+    return (db_open(s->db, err) && store_ensure_partitions(s->store, &s->changes, err) &&
+            create(s, body, key, out, err)) ||
+           http_write_give_up(s->db, err);
+}
+
+/* What can be said of it without the tables. */
+static bool check(struct store_http *s, struct text json, struct body *body, struct err *err)
+{
+    if (!model_check(MODEL_USAGE_CREATE, json, s->arena, err) ||
+        !(body_usage(json, s->settings.mapping, s->changes.now_ms, s->arena, body, err) ||
+          bad_request(err)))
+        return false;
+    struct entry *e = entry_of(s, body);
+    changes_check(&s->changes, e);
+    return e->reason == REASON_NONE || http_write_refuse(err, 400, "%s", e->text);
+}
+
 bool store_http_create(struct store_http *s, struct text json, const struct idempotency *key,
                        struct store_http_answer *out, struct err *err)
 {
     struct body body;
     start(s);
-    if (!model_check(MODEL_USAGE_CREATE, json, s->arena, err) ||
-        !(body_usage(json, s->settings.mapping, s->changes.now_ms, s->arena, &body, err) ||
-          bad_request(err)))
+    if (!check(s, json, &body, err))
         return false;
-    struct entry *e = entry_of(s, &body);
-    changes_check(&s->changes, e);
-    if (e->reason != REASON_NONE)
-        return http_write_refuse(err, 400, "%s", e->text);
     changes_group(&s->changes);
-    if (!db_open(s->db, err) || !store_ensure_partitions(s->store, &s->changes, err))
-        return http_write_give_up(s->db, err);
-    return create(s, &body, key, out, err) || http_write_give_up(s->db, err);
+    return try_create(s, &body, key, out, err) ||
+           (store_lost_partition(s->store, err) && try_create(s, &body, key, out, err));
 }
 
 /* --- PATCH, DELETE --- */

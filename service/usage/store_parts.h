@@ -52,6 +52,10 @@ struct store {
 /* Those of usage_row that the new usages need: before the transaction, each in its own. */
 bool store_ensure_partitions(struct store *s, const struct changes *c, struct err *err) MUST_CHECK;
 
+/* True: the transaction failed since a partition was dropped behind our back (retention). From now
+ * on all are looked for again, so another try makes it. */
+bool store_lost_partition(struct store *s, const struct err *err) MUST_CHECK;
+
 /* Up to where all is known that the outcomes depend on. */
 bool store_enter(struct store *s, struct changes *c, const struct store_part *parts,
                  struct err *err) MUST_CHECK;

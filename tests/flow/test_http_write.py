@@ -59,6 +59,22 @@ def test_a_post_with_a_natural_key_has_its_id_and_the_second_is_409_with_the_hre
     assert event["correlationId"] == "partner-1/r-1"
 
 
+def test_a_month_that_was_dropped_behind_the_services_back_is_made_again(writing):
+    """As retention does: each thread remembers the partitions that it has seen."""
+    ms = 1788602400000  # in September
+    date = instant(ms)
+    gone = [writing.made(usageDate=date)["id"] for _ in range(8)]
+    with writing.scene.connect() as db:
+        name, = db.execute("SELECT name FROM usage_partitions() WHERE low_ms <= %(ms)s AND %(ms)s < high_ms",
+                           {"ms": ms}).fetchone()
+        db.execute(f"DROP TABLE {name}")
+
+    made = [writing.made(usageDate=date)["id"] for _ in range(8)]
+
+    assert all(writing.get(f"/usage/{usage}").status == 200 for usage in made)
+    assert all(writing.get(f"/usage/{usage}").status == 404 for usage in gone)
+
+
 def test_unknown_attributes_come_back_unchanged(writing):
     body = {"usageSpecification": {"id": "x", "more": [1, {"a": None}]}, "@type": "VoiceUsage", "@baseType": "Usage",
             "x-cell": {"lac": 1.50, "deep": [True, None]},
