@@ -244,6 +244,22 @@ static bool try_create(struct store_http *s, const struct body *body, const stru
            http_write_give_up(s->db, err);
 }
 
+/* A retry of what was taken once may be refused by now, since its date has left the window: it
+ * brings the first answer back all the same. */
+static bool was_taken(struct store_http *s, const struct idempotency *key,
+                      struct store_http_answer *out)
+{
+    struct err err;
+    struct idempotency_answer first;
+    if (!key->given || !db_open(s->db, &err))
+        return false;
+    bool taken = idempotency_look(s->db, key, s->arena, &first, &err) && first.found;
+    if (taken)
+        *out = (struct store_http_answer){first.body, first.location, first.revision};
+    db_rollback(s->db);
+    return taken;
+}
+
 /* What can be said of it without the tables. */
 static bool check(struct store_http *s, struct text json, struct body *body, struct err *err)
 {
@@ -262,7 +278,7 @@ bool store_http_create(struct store_http *s, struct text json, const struct idem
     struct body body;
     start(s);
     if (!check(s, json, &body, err))
-        return false;
+        return was_taken(s, key, out);
     changes_group(&s->changes);
     return try_create(s, &body, key, out, err) ||
            (store_lost_partition(s->store, err) && try_create(s, &body, key, out, err));

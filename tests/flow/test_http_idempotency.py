@@ -1,7 +1,7 @@
 """How long the answer to an Idempotency-Key is kept: http.idempotency.keep."""
 
 import pytest
-from lib.writing import Writing
+from lib.writing import DATE, Writing
 from rig.wait import until
 
 BODY = {"usageSpecification": {"id": "x"}}
@@ -36,3 +36,22 @@ def test_a_short_time_is_kept_to_while_the_service_runs(keeping):
     first = writing.post(BODY, Idempotency_Key="k").json()["id"]
 
     until("the key makes another", lambda: writing.post(BODY, Idempotency_Key="k").json()["id"] != first, 15)
+
+
+def test_a_retry_has_the_first_answer_although_its_date_has_left_the_window(scene, keeping):
+    writing = keeping("24h")
+    body = {**BODY, "usageDate": DATE}
+    first = writing.post(body, Idempotency_Key="k")
+    writing.service.stop()
+    writing.client.close()
+    writing.service.settings["usage.oldest"] = "1m"
+    writing.service.start()
+
+    again = writing.post(body, Idempotency_Key="k")
+
+    assert (again.status, again.text, again.header("Location"), again.header("ETag")) == \
+        (201, first.text, first.header("Location"), '"1"')
+    for key in ("another", None):
+        assert "usageDate" in writing.post(body, **({"Idempotency_Key": key} if key else {})).is_error(400)
+    assert "usageDate" in writing.post({**body, "description": "x"}, Idempotency_Key="k").is_error(400)
+    writing.events(first.json()["id"], 1)
