@@ -15,11 +15,12 @@ static bool refuse(struct err *err, const char *attribute, const char *is, const
     return false;
 }
 
+/* A text that is too long for a key is no part of one, here as at the usage's creation. */
 static bool same_part(const struct usage *before, const struct usage *after, struct text name,
-                      struct err *err)
+                      size_t bytes_max, struct err *err)
 {
-    struct text was = body_key_part(before, name, SIZE_MAX),
-                is = body_key_part(after, name, SIZE_MAX);
+    struct text was = body_key_part(before, name, bytes_max),
+                is = body_key_part(after, name, bytes_max);
     if (text_eq(was, is))
         return true;
     char quoted_was[TEXT_QUOTED], quoted_is[TEXT_QUOTED], attribute[64] = "usageCharacteristic ";
@@ -36,8 +37,9 @@ bool body_same_identity(const struct usage *before, const struct usage *after, s
         instant_print(after->usage_date, is);
         return refuse(err, "usageDate", is, was);
     }
-    return id_version(&before->id) != 8 || (same_part(before, after, MAPPING_SOURCE_NAME, err) &&
-                                            same_part(before, after, MAPPING_RECORD_ID_NAME, err));
+    return id_version(&before->id) != 8 ||
+           (same_part(before, after, MAPPING_SOURCE_NAME, MAPPING_SOURCE_BYTES, err) &&
+            same_part(before, after, MAPPING_RECORD_ID_NAME, MAPPING_NAME_BYTES, err));
 }
 
 /* --- fieldPath --- */

@@ -130,6 +130,24 @@ static void a_usage_keeps_its_identity(void **state)
     assert_int_equal(id_compare(&body.usage->id, &random->id), 0);
 }
 
+/* What was passed over when the id was made is passed over when it is looked after. */
+static void a_source_that_is_too_long_for_a_key_hides_none_behind_it(void **state)
+{
+    (void)state;
+    static const char form[] =
+        "{" SPEC "," DATE ",\"usageCharacteristic\":[{\"name\":\"sourceSystem\",\"value\":"
+        "\"%0129d\"},{\"name\":\"sourceSystem\",\"value\":\"%s\"},{\"name\":\"sourceRecordId\","
+        "\"value\":\"r\"}]}";
+    struct usage *natural = usage_of(arena_printf(a, form, 1, "s"));
+    assert_int_equal(id_version(&natural->id), 8);
+
+    is_refused(patched(natural, arena_printf(a, form, 1, "t")), REASON_VALUE,
+               "sourceSystem cannot become t, it is s");
+
+    assert_true(patched(natural, arena_printf(a, form, 2, "s")));
+    assert_true(text_is(body.source, "s"));
+}
+
 /* A record may have a sourceSystem of its own that is not its source: its usage can be patched. */
 static void characteristics_that_are_not_the_key_are_kept_too(void **state)
 {
@@ -252,6 +270,7 @@ int main(void)
         cmocka_unit_test(the_merged_result_is_checked_like_a_body),
         cmocka_unit_test(a_usage_that_has_grown_old_may_be_patched),
         cmocka_unit_test(a_usage_keeps_its_identity),
+        cmocka_unit_test(a_source_that_is_too_long_for_a_key_hides_none_behind_it),
         cmocka_unit_test(characteristics_that_are_not_the_key_are_kept_too),
         cmocka_unit_test(what_changed_is_named_in_the_order_of_the_contract),
         cmocka_unit_test(a_patch_that_changes_nothing_is_known),
