@@ -22,6 +22,7 @@ static const char *reason_of(int status)
                  {413, "Content Too Large"},
                  {414, "URI Too Long"},
                  {415, "Unsupported Media Type"},
+                 {431, "Request Header Fields Too Large"},
                  {422, "Unprocessable Content"},
                  {500, "Internal Server Error"},
                  {501, "Not Implemented"},
