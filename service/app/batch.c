@@ -207,12 +207,28 @@ static bool too_large(struct worker *w, struct entry *e)
     return text != NULL;
 }
 
+static bool map_record(struct worker *w, enum settings_inbound kind, const void *record,
+                       struct entry *e, struct err *why)
+{
+    int64_t now = w->batches[w->current].changes.now_ms, timestamp = e->in.timestamp;
+    switch (kind) {
+    case INBOUND_RATED:
+        return mapping_rated(&w->mapping, record, timestamp, now, w->arena, &e->change, why);
+    case INBOUND_IMPORT:
+        return mapping_document(&w->mapping, record, timestamp, now, w->arena, &e->change, why);
+    default:
+        return mapping_raw(&w->mapping, record, timestamp, now, w->arena, &e->change, why);
+    }
+}
+
 static void map(struct worker *w, const struct slot *slot, struct entry *e, struct err *why)
 {
     const struct registry_schema *schema = slot->schema;
     const struct shape *shape = plan_shape(schema->plan);
-    bool rated = slot->topic_index >= w->settings->topic_raw.count;
-    const struct shape *wanted = rated ? &record_rated_usage : &record_raw_usage;
+    static const struct shape *const shapes[INBOUNDS] = {[INBOUND_RAW] = &record_raw_usage,
+                                                         [INBOUND_RATED] = &record_rated_usage,
+                                                         [INBOUND_IMPORT] = &record_usage_document};
+    const struct shape *wanted = shapes[slot->kind];
     if (shape != wanted) {
         die(w, e, REASON_SCHEMA_UNSUPPORTED,
             arena_printf(w->arena, "schema %d is of a record %s, and topic %s takes %s", schema->id,
@@ -220,9 +236,9 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, stru
         return;
     }
     err_clear(why);
-    /* A raw record is mapped into copies, so it stands where the one before it stood, in the
-     * processor's cache: a batch then takes half the memory, and a tenth less of our CPU. */
-    struct arena *a = rated ? w->arena : w->scratch;
+    /* All but a rated record are mapped into copies, so it stands where the one before it stood, in
+     * the processor's cache: a batch then takes half the memory, and a tenth less of our CPU. */
+    struct arena *a = slot->kind == INBOUND_RATED ? w->arena : w->scratch;
     arena_reset(w->scratch);
     void *record = arena_zero(a, shape->bytes);
     struct text value = e->in.value;
@@ -231,11 +247,7 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, stru
         die(w, e, why->code == READER_TEXT ? REASON_TEXT : REASON_MALFORMED, why->text);
         return;
     }
-    int64_t now = w->batches[w->current].changes.now_ms;
-    bool ok =
-        rated ? mapping_rated(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, why)
-              : mapping_raw(&w->mapping, record, e->in.timestamp, now, w->arena, &e->change, why);
-    if (ok)
+    if (map_record(w, slot->kind, record, e, why))
         changes_check(&w->batches[w->current].changes, e);
     else
         die(w, e, (enum reason)why->code, why->text);

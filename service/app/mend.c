@@ -279,22 +279,14 @@ static bool mend(struct mend *m, struct err *err)
     return true;
 }
 
-static bool is_named(const struct config_list *topics, const char *topic)
-{
-    for (int i = 0; i < topics->count; i++)
-        if (strcmp(topic, topics->names[i]) == 0)
-            return true;
-    return false;
-}
-
 static bool is_source(const struct settings *s, const struct mend_options *o)
 {
     if ((strcmp(o->topic, HTTP_SOURCE) == 0 && o->partition == 0) ||
-        is_named(&s->topic_raw, o->topic) || is_named(&s->topic_rated, o->topic))
+        settings_is_inbound(s, text_of(o->topic)))
         return true;
     fprintf(stderr,
-            "usaged: offsets: --mend %s:%d: records come from the topics of topic.raw and "
-            "topic.rated, and from " HTTP_SOURCE ":0\n",
+            "usaged: offsets: --mend %s:%d: records come from the topics of topic.raw, "
+            "topic.rated and topic.import, and from " HTTP_SOURCE ":0\n",
             o->topic, o->partition);
     return false;
 }

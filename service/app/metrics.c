@@ -13,7 +13,7 @@
 #endif
 
 enum {
-    METRICS_TOPICS_MAX = 2 * CONFIG_LIST_MAX,
+    METRICS_TOPICS_MAX = SETTINGS_INBOUND_MAX,
     METRICS_BUCKETS_MAX = 16,
     METRICS_HTTP_MAX = 256, /* method, route, status: all three from short lists */
     METRICS_OFFSETS_MAX = 4096
@@ -112,11 +112,10 @@ static uint64_t nanoseconds(double seconds)
 
 void metrics_init(const struct settings *s)
 {
-    topic_count = 0;
-    const struct config_list *lists[] = {&s->topic_raw, &s->topic_rated};
-    for (int l = 0; l < 2; l++)
-        for (int i = 0; i < lists[l]->count; i++)
-            topics[topic_count++] = lists[l]->names[i];
+    enum settings_inbound kind;
+    topic_count = settings_inbound_count(s);
+    for (int i = 0; i < topic_count; i++)
+        topics[i] = settings_inbound_topic(s, i, &kind);
     for (int i = 0; i < EVENT_TYPES; i++)
         out_topics[i] = s->topic_events[i];
     out_topics[OUTBOX_DEAD] = s->topic_dead_letter;

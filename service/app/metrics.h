@@ -31,7 +31,7 @@ extern const char *const metrics_found_names[FOUND_COUNT];
 
 void metrics_init(const struct settings *s);
 
-/* Index of an inbound topic: topic.raw's first, then topic.rated's. -1 if it is none of them. */
+/* Index of an inbound topic, that of settings_inbound_topic(). -1 if it is none of them. */
 int metrics_topic(const char *name);
 
 void metrics_records(int topic, enum outcome outcome, uint64_t n);

@@ -123,24 +123,13 @@ static bool ask_http(struct offsets *o, struct err *err)
     return good;
 }
 
-static bool is_inbound(const struct settings *s, struct text topic)
-{
-    for (int i = 0; i < s->topic_raw.count; i++)
-        if (text_is(topic, s->topic_raw.names[i]))
-            return true;
-    for (int i = 0; i < s->topic_rated.count; i++)
-        if (text_is(topic, s->topic_rated.names[i]))
-            return true;
-    return false;
-}
-
 /* A row of offsets.sql: one of the outbox, or a partition without any. */
 static void take_row(struct offsets *o, const struct db_rows *rows, int row, size_t left)
 {
     struct text topic = db_text(rows, row, 0), cluster = db_text(rows, row, 3);
     int partition = db_int4(rows, row, 1);
     struct place *p = find_place(o, topic, partition);
-    if (!p && !is_inbound(o->settings, topic) && !text_is(topic, HTTP_SOURCE))
+    if (!p && !settings_is_inbound(o->settings, topic) && !text_is(topic, HTTP_SOURCE))
         return;
     if (!p)
         p = add_place(o, arena_copy(o->arena, topic.p, topic.n), partition);
@@ -212,9 +201,9 @@ static bool ask(struct offsets *o, struct err *err)
 {
     if (!db_open(o->db, err))
         return err_wrap(err, "PostgreSQL");
-    if (!ask_topics(o, &o->settings->topic_raw, err) ||
-        !ask_topics(o, &o->settings->topic_rated, err))
-        return false;
+    for (int k = 0; k < INBOUNDS; k++)
+        if (!ask_topics(o, &o->settings->topic_in[k], err))
+            return false;
     o->cluster = rd_kafka_clusterid(o->client, WAIT_MS);
     if (!o->cluster)
         return err_set(err, ERR_RETRY, "no broker tells the cluster's id");

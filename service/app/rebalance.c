@@ -55,13 +55,6 @@ static int slot_order(const void *a, const void *b)
     return order ? order : (x->partition > y->partition) - (x->partition < y->partition);
 }
 
-/* The topic's name as the settings hold it: it outlives the list. */
-static const char *settings_topic(const struct settings *s, int index)
-{
-    return index < s->topic_raw.count ? s->topic_raw.names[index]
-                                      : s->topic_rated.names[index - s->topic_raw.count];
-}
-
 static void make_slots(struct worker *w, const rd_kafka_topic_partition_list_t *parts)
 {
     w->slots = calloc((size_t)parts->cnt + 1, sizeof *w->slots);
@@ -71,7 +64,10 @@ static void make_slots(struct worker *w, const rd_kafka_topic_partition_list_t *
         int index = metrics_topic(parts->elems[i].topic);
         if (index < 0)
             continue;
-        w->slots[w->slot_count++] = (struct slot){.topic = settings_topic(w->settings, index),
+        enum settings_inbound kind; /* the name as the settings hold it: it outlives the list */
+        const char *topic = settings_inbound_topic(w->settings, index, &kind);
+        w->slots[w->slot_count++] = (struct slot){.topic = topic,
+                                                  .kind = kind,
                                                   .topic_index = index,
                                                   .partition = parts->elems[i].partition};
     }
@@ -140,10 +136,11 @@ static bool on_assigned(void *arg, rd_kafka_topic_partition_list_t *parts)
 struct consumer *rebalance_consumer(struct worker *w, struct err *err)
 {
     const struct settings *s = w->settings;
-    const char *topics[2 * CONFIG_LIST_MAX];
+    const char *topics[SETTINGS_INBOUND_MAX];
+    enum settings_inbound kind;
     size_t n = 0;
-    for (int i = 0; i < s->topic_raw.count + s->topic_rated.count; i++)
-        topics[n++] = settings_topic(s, i);
+    for (int i = 0; i < settings_inbound_count(s); i++)
+        topics[n++] = settings_inbound_topic(s, i, &kind);
     struct consumer_options options = {.properties = (const struct kafka_property *)s->kafka,
                                        .property_count = (size_t)s->kafka_count,
                                        .group = s->group,

@@ -20,7 +20,7 @@ enum {
      * much at once. */
     TOGETHER = 16 * 1024,
     SLOW_MS = 3000, /* a broker that has not answered for longer is away */
-    IN_MAX = 2 * CONFIG_LIST_MAX
+    IN_MAX = SETTINGS_INBOUND_MAX
 };
 
 struct replay {
@@ -120,8 +120,8 @@ static int partitions_of(struct replay *r, const rd_kafka_message_t *m, const ch
         return fail(r, m, topic, why);
     }
     return fail(r, m, topic,
-                "is neither in topic.raw nor in topic.rated: add it there, or name the others with "
-                "--topic");
+                "is in none of topic.raw, topic.rated and topic.import: add it there, or name the "
+                "others with --topic");
 }
 
 static const char *why_left(const struct replay *r, const struct replay_letter *l)
@@ -338,18 +338,13 @@ static bool go(struct replay *r, struct err *err)
 
 /* --- the command ---------------------------------------------------------------------------- */
 
-static void add_topics(struct replay *r, const struct config_list *names)
-{
-    for (int i = 0; i < names->count; i++)
-        r->in[r->in_count++] = (struct admin_topic){.name = names->names[i]};
-}
-
 static bool find_topics(struct replay *r, struct err *err)
 {
     const struct settings *s = r->settings;
     struct admin_topic dead = {.name = s->topic_dead_letter};
-    add_topics(r, &s->topic_raw);
-    add_topics(r, &s->topic_rated);
+    enum settings_inbound kind;
+    for (int i = 0; i < settings_inbound_count(s); i++)
+        r->in[r->in_count++] = (struct admin_topic){.name = settings_inbound_topic(s, i, &kind)};
     if (!admin_partitions(r->client, &dead, 1, WAIT_MS, err) ||
         !admin_partitions(r->client, r->in, r->in_count, WAIT_MS, err))
         return false;

@@ -73,7 +73,8 @@ bool replay_is_same(const struct replay_selection *a, const struct replay_select
 
 /* The names that may stand in a list. */
 struct names {
-    const char *all[2 * CONFIG_LIST_MAX > REASON_COUNT ? 2 * CONFIG_LIST_MAX : REASON_COUNT];
+    const char
+        *all[SETTINGS_INBOUND_MAX > (int)REASON_COUNT ? SETTINGS_INBOUND_MAX : (int)REASON_COUNT];
     size_t count;
 };
 
@@ -88,10 +89,9 @@ static struct names reasons(void)
 static struct names topics_in(const struct settings *s)
 {
     struct names n = {.count = 0};
-    for (int i = 0; i < s->topic_raw.count; i++)
-        n.all[n.count++] = s->topic_raw.names[i];
-    for (int i = 0; i < s->topic_rated.count; i++)
-        n.all[n.count++] = s->topic_rated.names[i];
+    enum settings_inbound kind;
+    for (int i = 0; i < settings_inbound_count(s); i++)
+        n.all[n.count++] = settings_inbound_topic(s, i, &kind);
     return n;
 }
 

@@ -62,10 +62,13 @@ static const struct config_setting table[] = {
      .help = "how long a topic that is not to be seen may still be a new one"},
     {"start.offset", CONFIG_CHOICE, IN(start_latest), "earliest", .choices = starts,
      .help = "where a partition begins that nobody has read"},
-    {"topic.raw", CONFIG_LIST, IN(topic_raw), "usage.raw", RANGE(1, CONFIG_LIST_MAX),
+    {"topic.raw", CONFIG_LIST, IN(topic_in[INBOUND_RAW]), "usage.raw", RANGE(1, CONFIG_LIST_MAX),
      .help = "inbound: mediation's records"},
-    {"topic.rated", CONFIG_LIST, IN(topic_rated), "usage.rated", RANGE(1, CONFIG_LIST_MAX),
-     .help = "inbound: rated records"},
+    {"topic.rated", CONFIG_LIST, IN(topic_in[INBOUND_RATED]), "usage.rated",
+     RANGE(1, CONFIG_LIST_MAX), .help = "inbound: rated records"},
+    {"topic.import", CONFIG_LIST, IN(topic_in[INBOUND_IMPORT]), "usage.import",
+     RANGE(1, CONFIG_LIST_MAX),
+     .help = "inbound: imported usages; an import writes to the first of them"},
     {"topic.create", CONFIG_TEXT, IN(topic_events[EVENT_CREATE]), "usage.create", RANGE(1, 249),
      .help = "outbound: UsageCreateEvent"},
     {"topic.state-change", CONFIG_TEXT, IN(topic_events[EVENT_STATE_CHANGE]), "usage.state-change",
@@ -251,6 +254,34 @@ struct settings *settings_read(const char *file, char *const *environment, char 
         return &w->settings;
     settings_free(&w->settings);
     return NULL;
+}
+
+const char *const settings_inbound_names[INBOUNDS] = {"topic.raw", "topic.rated", "topic.import"};
+
+int settings_inbound_count(const struct settings *s)
+{
+    int n = 0;
+    for (int k = 0; k < INBOUNDS; k++)
+        n += s->topic_in[k].count;
+    return n;
+}
+
+const char *settings_inbound_topic(const struct settings *s, int i, enum settings_inbound *kind)
+{
+    int k = 0;
+    for (; i >= s->topic_in[k].count; k++)
+        i -= s->topic_in[k].count;
+    *kind = (enum settings_inbound)k;
+    return s->topic_in[k].names[i];
+}
+
+bool settings_is_inbound(const struct settings *s, struct text topic)
+{
+    enum settings_inbound kind;
+    for (int i = 0; i < settings_inbound_count(s); i++)
+        if (text_is(topic, settings_inbound_topic(s, i, &kind)))
+            return true;
+    return false;
 }
 
 const char *settings_interval(const struct settings *s)

@@ -18,6 +18,10 @@
 
 enum { SETTINGS_KAFKA_MAX = 64 };
 
+/* Kinds of inbound topics; where all are in one list, its order is this one. */
+enum settings_inbound { INBOUND_RAW, INBOUND_RATED, INBOUND_IMPORT, INBOUNDS };
+enum { SETTINGS_INBOUND_MAX = INBOUNDS * CONFIG_LIST_MAX };
+
 enum settings_interval { INTERVAL_HOUR, INTERVAL_DAY, INTERVAL_MONTH };
 
 struct settings {
@@ -28,7 +32,7 @@ struct settings {
     /* effective values of kafka.*: */
     int session_timeout_ms, heartbeat_interval_ms, max_poll_interval_ms, transaction_timeout_ms;
     bool start_latest; /* start.offset */
-    struct config_list topic_raw, topic_rated;
+    struct config_list topic_in[INBOUNDS];
     const char *topic_events[EVENT_TYPES]; /* by enum event_type */
     const char *topic_specification, *topic_dead_letter;
     const char *registry_url, *registry_user, *registry_password; /* the last two may be NULL */
@@ -73,6 +77,15 @@ static inline int64_t settings_largest_message(const struct settings *s)
 {
     return s->event_max_bytes + 64 * 1024;
 }
+
+/* The settings' names of the inbound topics, "topic.raw". */
+extern const char *const settings_inbound_names[INBOUNDS];
+
+/* All inbound topics as one list: how many, topic i (it lives as long as the settings) and its
+ * kind. */
+int settings_inbound_count(const struct settings *s);
+const char *settings_inbound_topic(const struct settings *s, int i, enum settings_inbound *kind);
+bool settings_is_inbound(const struct settings *s, struct text topic);
 
 /* partition.interval as it is written. */
 const char *settings_interval(const struct settings *s);

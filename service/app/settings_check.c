@@ -37,16 +37,17 @@ static const char *topic_fault(const char *name)
 
 static void check_topics(const struct settings *s, struct config *c)
 {
-    struct named_topic all[2 * CONFIG_LIST_MAX + EVENT_TYPES + 2];
+    struct named_topic all[SETTINGS_INBOUND_MAX + EVENT_TYPES + 2];
     int count = 0;
     for (int i = 0; i < EVENT_TYPES; i++)
         all[count++] = (struct named_topic){event_settings[i], s->topic_events[i]};
     all[count++] = (struct named_topic){"topic.specification", s->topic_specification};
     all[count++] = (struct named_topic){"topic.dead-letter", s->topic_dead_letter};
-    for (int i = 0; i < s->topic_raw.count; i++)
-        all[count++] = (struct named_topic){"topic.raw", s->topic_raw.names[i]};
-    for (int i = 0; i < s->topic_rated.count; i++)
-        all[count++] = (struct named_topic){"topic.rated", s->topic_rated.names[i]};
+    for (int i = 0; i < settings_inbound_count(s); i++) {
+        enum settings_inbound kind;
+        const char *topic = settings_inbound_topic(s, i, &kind);
+        all[count++] = (struct named_topic){settings_inbound_names[kind], topic};
+    }
     for (int i = 0; i < count; i++) {
         const char *fault = topic_fault(all[i].topic);
         if (fault)

@@ -8,8 +8,7 @@
 #include "io/admin.h"
 
 enum {
-    IN_MAX = 2 * CONFIG_LIST_MAX,
-    TOPICS_MAX = IN_MAX + EVENT_TYPES + 2,
+    TOPICS_MAX = SETTINGS_INBOUND_MAX + EVENT_TYPES + 2,
     WAIT_MS = 10000,
     LOOKS = 5 /* one a second, for a topic that is described but not yet to be seen */
 };
@@ -32,10 +31,11 @@ static struct topics topics_of(const struct settings *s)
     static const char *const events[EVENT_TYPES] = {"topic.create", "topic.state-change",
                                                     "topic.attribute-change", "topic.delete"};
     struct topics t = {.count = 0};
-    for (int i = 0; i < s->topic_raw.count; i++)
-        add(&t, s->topic_raw.names[i], "topic.raw");
-    for (int i = 0; i < s->topic_rated.count; i++)
-        add(&t, s->topic_rated.names[i], "topic.rated");
+    for (int i = 0; i < settings_inbound_count(s); i++) {
+        enum settings_inbound kind;
+        const char *topic = settings_inbound_topic(s, i, &kind);
+        add(&t, topic, settings_inbound_names[kind]);
+    }
     t.in = t.count;
     for (int i = 0; i < EVENT_TYPES; i++)
         add(&t, s->topic_events[i], events[i]);

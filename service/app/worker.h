@@ -24,7 +24,8 @@ enum slot_state {
  */
 struct slot {
     const char *topic; /* of the settings */
-    int topic_index;   /* metrics_topic() */
+    enum settings_inbound kind;
+    int topic_index; /* metrics_topic() */
     int partition;
     enum slot_state state;
     unsigned char owner[16];

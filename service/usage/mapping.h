@@ -36,6 +36,9 @@ struct change {
  * and `a`, not to the record, which may go; what mapping_rated() makes keeps the record's lists. */
 bool mapping_raw(const struct mapping_settings *s, const struct raw_usage *raw, int64_t kafka_ms,
                  int64_t now_ms, struct arena *a, struct change *out, struct err *err) MUST_CHECK;
+bool mapping_document(const struct mapping_settings *s, const struct usage_document *document,
+                      int64_t kafka_ms, int64_t now_ms, struct arena *a, struct change *out,
+                      struct err *err) MUST_CHECK;
 bool mapping_rated(const struct mapping_settings *s, const struct rated_usage *rated,
                    int64_t kafka_ms, int64_t now_ms, struct arena *a, struct change *out,
                    struct err *err) MUST_CHECK;

@@ -53,6 +53,8 @@ struct walk {
     struct arena *a;
     struct err *err;
     bool merged;       /* MODEL_USAGE_MERGED */
+    bool import;       /* MODEL_USAGE_IMPORT */
+    bool has_id;       /* of an import */
     struct text *keys; /* of the objects that we are in: those that are looked at for repeats */
     size_t count, room;
 };
@@ -299,8 +301,20 @@ size_t model_find(const struct model *m, struct text key, size_t from)
     return m->count;
 }
 
+/* A member of the whole that an import is free in. */
+static bool check_import(struct walk *w, const struct model_member *member, const struct place *at)
+{
+    if (text_is(member->name, "id"))
+        w->has_id = jsonr_peek(&w->r) == JSONR_TEXT;
+    else if (text_is(member->name, "status") && jsonr_peek(&w->r) != JSONR_TEXT)
+        return check(w, member->model, at);
+    return check_any(w, at);
+}
+
 static bool are_there(struct walk *w, const struct model *m, uint64_t seen, const struct place *at)
 {
+    if (w->import && !at)
+        return true;
     uint64_t absent = m->required & ~seen;
     if (absent == 0)
         return true;
@@ -327,6 +341,11 @@ static bool check_object(struct walk *w, const struct model *m, const struct pla
         if (seen >> i & 1)
             return refuse(w, &here, "stands twice");
         seen |= UINT64_C(1) << i;
+        if (w->import && !at && (m->members[i].refused || text_is(here.key, "status"))) {
+            if (!check_import(w, &m->members[i], &here))
+                return false;
+            continue;
+        }
         if (m->members[i].refused)
             return refuse(w, &here, "is set by the server: leave it out");
         if (!check(w, m->members[i].model, &here))
@@ -368,7 +387,17 @@ static bool check(struct walk *w, const struct model *m, const struct place *at)
 bool model_check(enum model_type type, struct text json, struct arena *a, struct err *err)
 {
     const struct model *m = model_of(type);
-    struct walk w = {
-        .r = jsonr_start(json), .a = a, .err = err, .merged = type == MODEL_USAGE_MERGED};
-    return check(&w, m, NULL) && (jsonr_done(&w.r) || malformed(&w));
+    struct walk w = {.r = jsonr_start(json),
+                     .a = a,
+                     .err = err,
+                     .merged = type == MODEL_USAGE_MERGED,
+                     .import = type == MODEL_USAGE_IMPORT};
+    if (check(&w, m, NULL) && (jsonr_done(&w.r) || malformed(&w)))
+        return true;
+    if (!w.import)
+        return false;
+    struct err ignored = {0}; /* it may be a usage that was shown: then less is asked */
+    w = (struct walk){
+        .r = jsonr_start(json), .a = a, .err = &ignored, .merged = true, .import = true};
+    return check(&w, m, NULL) && jsonr_done(&w.r) && w.has_id;
 }

@@ -27,6 +27,11 @@ enum model_type {
      * inside a value. What the patch brings was checked by itself. */
     MODEL_USAGE_MERGED,
     MODEL_SUBSCRIPTION, /* of a listener of the hub */
+    /* The document of an import: as USAGE_CREATE, but id and href are passed over, and what has a
+     * reason of its own as a dead letter is left to body_document(): which status it is, and
+     * whether usageSpecification is there. One that has an id is a usage as a service has shown it,
+     * and passes as USAGE_MERGED does: what was taken from Kafka and exported can be imported. */
+    MODEL_USAGE_IMPORT,
     MODEL_TYPES
 };
 

@@ -229,7 +229,8 @@ bool model_compile(struct text description, struct arena *a, const struct model 
         [MODEL_SPECIFICATION_CREATE] = "UsageSpecification_Create",
         [MODEL_SPECIFICATION_UPDATE] = "UsageSpecification_Update",
         [MODEL_USAGE_MERGED] = "Usage_Create",
-        [MODEL_SUBSCRIPTION] = "EventSubscriptionInput"};
+        [MODEL_SUBSCRIPTION] = "EventSubscriptionInput",
+        [MODEL_USAGE_IMPORT] = "Usage_Create"};
     json_error_t error;
     json_t *root = json_loadb(description.p, description.n, JSON_REJECT_DUPLICATES, &error);
     if (!root)

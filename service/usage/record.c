@@ -91,4 +91,13 @@ static const struct shape_field rated_fields[] = {
 };
 const struct shape record_rated_usage = SHAPE("RatedUsage", rated_usage, rated_fields);
 
-const struct shape *const record_shapes[] = {&record_raw_usage, &record_rated_usage, NULL};
+static const struct shape_field document_fields[] = {
+    FIELD("source", TEXT, usage_document, source, .required = true),
+    FIELD("recordId", TEXT, usage_document, record_id, .required = true),
+    FIELD("usageDate", TIME, usage_document, usage_date, .required = true),
+    FIELD("document", TEXT, usage_document, document, .required = true),
+};
+const struct shape record_usage_document = SHAPE("UsageDocument", usage_document, document_fields);
+
+const struct shape *const record_shapes[] = {&record_raw_usage, &record_rated_usage,
+                                             &record_usage_document, NULL};

@@ -25,7 +25,14 @@ struct rated_usage {
     struct raw_usage *usage;
 };
 
-extern const struct shape record_raw_usage, record_rated_usage;
+/* UsageDocument. */
+struct usage_document {
+    struct text source, record_id;
+    int64_t usage_date;
+    struct text document; /* JSON */
+};
+
+extern const struct shape record_raw_usage, record_rated_usage, record_usage_document;
 
 /* NULL-terminated: what a registry schema may be. */
 extern const struct shape *const record_shapes[];

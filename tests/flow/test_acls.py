@@ -14,7 +14,7 @@ from rig.rig import Rig
 from rig.wait import until
 
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
-INBOUND, OUTBOUND = ("raw", "rated"), ("create", "state-change", "attribute-change", "delete", "specification",
+INBOUND, OUTBOUND = ("raw", "rated", "import"), ("create", "state-change", "attribute-change", "delete", "specification",
                                         "dead-letter")
 
 # What a row of the README's table is about: kind, the keys of its names, by prefix.

@@ -188,7 +188,7 @@ def test_records_are_read_again_when_their_ratings_are_still_parked(started, pub
     (("--at", "3"), "--at and --yes go with --mend TOPIC:PARTITION"),
     (("--yes",), "--at and --yes go with --mend TOPIC:PARTITION"),
     (("--mend", "usage.create:0", "--at", "3"),
-     "records come from the topics of topic.raw and topic.rated, and from @http:0"),
+     "records come from the topics of topic.raw, topic.rated and topic.import, and from @http:0"),
     (("--mend", "@http:1", "--at", "3"), "records come from the topics of topic.raw"),
 ])
 def test_a_wrong_call_is_one_line_that_tells_the_right_one_and_exit_2(scene, line, why):

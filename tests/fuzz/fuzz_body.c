@@ -40,7 +40,8 @@ static bool check(enum model_type type, struct text json, struct arena *a)
     struct err err = {0};
     bool taken = model_check(type, json, a, &err);
     if (taken) {
-        assert(is_sound(json) && (type == MODEL_USAGE_MERGED || !repeats_a_key(json)));
+        assert(is_sound(json) &&
+               (type == MODEL_USAGE_MERGED || type == MODEL_USAGE_IMPORT || !repeats_a_key(json)));
         check_tidy(type, json, a);
     } else {
         assert(err.kind == ERR_DATA && err.code == 400 && err.text[0]);
@@ -64,7 +65,8 @@ FUZZ(body)
     /* Nothing that may be created is refused as a patch: all of it is allowed there, and no more is
      * needed. */
     if (taken && type == MODEL_USAGE_CREATE)
-        assert(check(MODEL_USAGE_UPDATE, json, a) && check(MODEL_USAGE_MERGED, json, a));
+        assert(check(MODEL_USAGE_UPDATE, json, a) && check(MODEL_USAGE_MERGED, json, a) &&
+               check(MODEL_USAGE_IMPORT, json, a));
     if (taken && type == MODEL_SPECIFICATION_CREATE)
         assert(check(MODEL_SPECIFICATION_UPDATE, json, a));
     assert(memcmp(exact, before, size) == 0);

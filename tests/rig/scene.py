@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .rig import Rig
 
 # Settings that name a topic. The ones that come with later issues are added here then.
-TOPICS_IN = ("raw", "rated")
+TOPICS_IN = ("raw", "rated", "import")
 TOPICS_OUT = ("create", "state-change", "attribute-change", "delete", "specification", "dead-letter")
 
 

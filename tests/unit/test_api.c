@@ -21,8 +21,8 @@
 #define SOME_ID "01a20779-75ca-882e-8c96-86cbff439931"
 
 static struct settings settings = {
-    .topic_raw = {.count = 1, .names = {"usage.raw"}},
-    .topic_rated = {.count = 1, .names = {"usage.rated"}},
+    .topic_in[INBOUND_RAW] = {.count = 1, .names = {"usage.raw"}},
+    .topic_in[INBOUND_RATED] = {.count = 1, .names = {"usage.rated"}},
     .topic_events = {"usage.create", "usage.state-change", "usage.attribute-change",
                      "usage.delete"},
     .topic_dead_letter = "usage.dead-letter",

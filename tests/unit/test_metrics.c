@@ -15,8 +15,8 @@
 #include "app/metrics.h"
 
 static struct settings settings = {
-    .topic_raw = {.count = 2, .names = {"usage.raw", "usage.raw2"}},
-    .topic_rated = {.count = 1, .names = {"usage.rated"}},
+    .topic_in[INBOUND_RAW] = {.count = 2, .names = {"usage.raw", "usage.raw2"}},
+    .topic_in[INBOUND_RATED] = {.count = 1, .names = {"usage.rated"}},
     .topic_events = {"usage.create", "usage.change", "usage.change", "usage.delete"},
     .topic_dead_letter = "usage.dead-letter",
 };

@@ -70,8 +70,8 @@ static void the_defaults_are_those_of_the_contract(void **state)
     struct settings *s = read_good(nothing);
 
     assert_string_equal(s->group, "usaged");
-    assert_string_equal(s->topic_raw.names[0], "usage.raw");
-    assert_string_equal(s->topic_rated.names[0], "usage.rated");
+    assert_string_equal(s->topic_in[INBOUND_RAW].names[0], "usage.raw");
+    assert_string_equal(s->topic_in[INBOUND_RATED].names[0], "usage.rated");
     assert_string_equal(s->topic_events[EVENT_CREATE], "usage.create");
     assert_string_equal(s->topic_events[EVENT_STATE_CHANGE], "usage.state-change");
     assert_string_equal(s->topic_events[EVENT_ATTRIBUTE_CHANGE], "usage.attribute-change");
