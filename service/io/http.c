@@ -38,9 +38,38 @@ static void run_piece(void *app, void *context, struct exchange *x, struct http_
     MHD_resume_connection(x->connection);
 }
 
+static bool is_taking(const struct exchange *x)
+{
+    return x->taking != TAKING_NONE && !x->taken;
+}
+
+/* A piece of the request's body; the connection reads no more before it is woken. */
+static void run_take(void *app, void *context, struct exchange *x, struct http_job *job)
+{
+    struct text piece = {0};
+    struct http_response response = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+    if (x->taking != TAKING_BEGIN)
+        piece = (struct text){x->body.data, x->body.len};
+    bool more = x->request.take(app, context, &x->request, piece, &response);
+    if (!http_job_claim(job)) {
+        http_response_fini(&response);
+        return;
+    }
+    buf_reset(&x->body);
+    if (more)
+        http_response_fini(&response);
+    else
+        x->response = response;
+    MHD_resume_connection(x->connection);
+}
+
 static void run(void *app, void *context, struct http_job *job)
 {
     struct exchange *x = turn_of(job)->exchange;
+    if (is_taking(x)) {
+        run_take(app, context, x, job);
+        return;
+    }
     if (x->answered) {
         run_piece(app, context, x, job);
         return;
@@ -64,6 +93,11 @@ static void expire(void *app, struct http_job *job, enum http_pool_end end)
     struct exchange *x = turn_of(job)->exchange;
     if (!http_job_claim(job))
         return;
+    if (is_taking(x)) {
+        x->cut = true; /* nothing can be answered before the body is whole */
+        MHD_resume_connection(x->connection);
+        return;
+    }
     if (x->answered)
         x->broken = true; /* a piece of a body whose begin is sent */
     else if (end == HTTP_POOL_LATE)
@@ -148,7 +182,7 @@ static void push(struct exchange *x)
 {
     struct http_pool *pool = x->http->pool;
     struct turn *t = exchange_turn(x);
-    t->job.begun = x->answered;
+    t->job.begun = x->answered || is_taking(x);
     MHD_suspend_connection(x->connection);
     http_pool_push(pool, &t->job);
     http_job_unref(pool, &t->job);
@@ -175,7 +209,8 @@ static bool take_request(struct exchange *x)
     } else if (x->no_room || !http->pool || !http_pool_reserve(http->pool, false)) {
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many requests are waiting", false);
     } else {
-        x->request.body = (struct text){x->body.data, x->body.len};
+        if (x->taking == TAKING_NONE)
+            x->request.body = (struct text){x->body.data, x->body.len};
         push(x);
         return false;
     }
@@ -188,10 +223,52 @@ static bool wants_body(struct exchange *x)
     x->asked = true;
     if (ask_now(x))
         return false;
-    if (!exchange_says_too_long(x))
+    if (x->request.take || !exchange_says_too_long(x))
         return true;
     exchange_refuse_long(x, true);
     return false;
+}
+
+/* Suspends the connection until the piece is taken. */
+static enum MHD_Result push_taking(struct exchange *x, enum exchange_taking taking)
+{
+    struct http *http = x->http;
+    if (!http_pool_reserve(http->pool, true))
+        return MHD_NO;
+    x->taking = taking;
+    if (http->clock && !http_clock_moves(http->clock, x->place, false))
+        return MHD_NO;
+    push(x);
+    return MHD_YES;
+}
+
+enum step { STEP_ON, STEP_WHOLE, STEP_END };
+
+static enum step go_on(enum MHD_Result result)
+{
+    return result == MHD_YES ? STEP_ON : STEP_END;
+}
+
+/* A call of on_request() for a body that is taken in pieces. WHOLE: an answer is due. */
+static enum step take_body(struct exchange *x, const char *upload, size_t *upload_size)
+{
+    struct http *http = x->http;
+    bool refused = x->response.status != 0;
+    size_t n = *upload_size;
+    if (x->cut || (http->clock && !http_clock_moves(http->clock, x->place, true)))
+        return STEP_END;
+    if (x->taking == TAKING_BEGIN) {
+        x->taking = TAKING_BODY;
+        return refused ? STEP_WHOLE : STEP_ON;
+    }
+    *upload_size = 0;
+    if (n > 0 && refused)
+        return exchange_discard(x, n) ? STEP_ON : STEP_END;
+    if (n > 0)
+        return exchange_gather(x, upload, n) ? go_on(push_taking(x, TAKING_BODY)) : STEP_ON;
+    if (x->body.len > 0 && !refused)
+        return go_on(push_taking(x, TAKING_END));
+    return STEP_WHOLE;
 }
 
 /* Called with the request's head, with each piece of its body, once more when the request is
@@ -210,7 +287,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         see_request(x, method, version);
         bool sound = !x->fault && !x->too_long, body = http_guard_has_body(&x->request);
         if (sound && (!body || (http->options.body_max > 0 && wants_body(x))))
-            return MHD_YES;
+            return x->request.take ? push_taking(x, TAKING_BEGIN) : MHD_YES;
+    } else if (is_taking(x)) {
+        enum step step = take_body(x, upload, upload_size);
+        if (step != STEP_WHOLE)
+            return step == STEP_ON ? MHD_YES : MHD_NO;
     } else if (*upload_size > 0) {
         size_t n = *upload_size;
         *upload_size = 0;

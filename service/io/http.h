@@ -21,6 +21,7 @@
 #include "base/text.h"
 
 struct http;
+struct http_response;
 
 struct http_field {
     struct text name, value;
@@ -38,6 +39,17 @@ struct http_request {
     struct arena *arena;
     const char *route; /* for observe(): a literal that now() sets, else "other" */
     void *state;       /* from now() to work() */
+    /* Set by now() on a request with a body of any length, which is not kept but taken in pieces as
+     * it comes: `take` gets each, on a thread of work() and with its deadline, the first time none
+     * (p = NULL) before anything is read. Meanwhile nothing is read, so a client that sends quicker
+     * waits; one that does not send holds no thread, and read_ms bounds how long nothing comes.
+     * Behind the last piece comes work(). False: the response is the answer, and the rest of the
+     * body is thrown away; libmicrohttpd sends nothing before the body is whole. */
+    void *taking; /* for take() and over() */
+    bool (*take)(void *app, void *context, struct http_request *request, struct text piece,
+                 struct http_response *response);
+    void (*over)(void *app, struct http_request *request); /* behind all, however it ended; any
+                                                              thread; may be NULL */
 };
 
 /* A header's value; absent if there is none. Names in any case. */

@@ -152,6 +152,18 @@ bool http_clock_has_read(struct http_clock *c, struct http_clock_place *p)
     return in_time;
 }
 
+bool http_clock_moves(struct http_clock *c, struct http_clock_place *p, bool reading)
+{
+    pthread_mutex_lock(&c->lock);
+    bool in_time = p->state != LATE;
+    if (in_time) {
+        p->state = reading ? READS : PAST;
+        p->since = instant_ticks();
+    }
+    pthread_mutex_unlock(&c->lock);
+    return in_time;
+}
+
 void http_clock_answered(struct http_clock *c, struct http_clock_place *p)
 {
     pthread_mutex_lock(&c->lock);

@@ -33,4 +33,8 @@ void http_clock_leave(struct http_clock *clock, struct http_clock_place *place);
 void http_clock_reads(struct http_clock *clock, struct http_clock_place *place);
 /* The request is whole. False: too late, the connection was given up, and nothing may be sent. */
 bool http_clock_has_read(struct http_clock *clock, struct http_clock_place *place) MUST_CHECK;
+/* Of a request whose body has no length: a piece came, and the time begins anew; reading false: it
+ * is taken now, which takes the time that it takes. False: too late, as above. */
+bool http_clock_moves(struct http_clock *clock, struct http_clock_place *place,
+                      bool reading) MUST_CHECK;
 void http_clock_answered(struct http_clock *clock, struct http_clock_place *place);

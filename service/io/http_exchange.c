@@ -10,7 +10,9 @@ enum {
     HTTP_ARENA_BLOCK = 4096,
     HTTP_BLOCK =
         32 *
-        1024 /* bytes that are given to libmicrohttpd at once; its buffer is half of HTTP_MEMORY */
+        1024, /* bytes that are given to libmicrohttpd at once; its buffer is half of HTTP_MEMORY */
+    HTTP_PIECE = 256 * 1024, /* bytes of a request's body that are taken at once */
+    HTTP_DISCARD = 64 * 1024 * 1024
 };
 
 struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection)
@@ -37,7 +39,10 @@ static void exchange_free(struct exchange *x)
     if (x->response.over)
         x->response.over(x->http->options.app, &x->request);
     http_response_fini(&x->response);
-    atomic_fetch_sub(&x->http->bodies, x->body.len);
+    if (x->request.over)
+        x->request.over(x->http->options.app, &x->request);
+    if (x->taking == TAKING_NONE)
+        atomic_fetch_sub(&x->http->bodies, x->body.len);
     buf_fini(&x->body);
     arena_free(x->request.arena);
     free(x);
@@ -115,6 +120,18 @@ bool exchange_read_body(struct exchange *x, const char *bytes, size_t n)
     }
     buf_add(&x->body, bytes, n);
     return true;
+}
+
+bool exchange_gather(struct exchange *x, const char *bytes, size_t n)
+{
+    buf_add(&x->body, bytes, n);
+    return x->body.len >= HTTP_PIECE;
+}
+
+bool exchange_discard(struct exchange *x, size_t n)
+{
+    x->discarded += n;
+    return x->discarded <= HTTP_DISCARD;
 }
 
 /* --- what is sent --- */

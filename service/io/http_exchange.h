@@ -30,6 +30,13 @@ struct turn {
     struct exchange *exchange; /* a reference */
 };
 
+enum exchange_taking {
+    TAKING_NONE,
+    TAKING_BEGIN, /* before the first byte */
+    TAKING_BODY,
+    TAKING_END /* the last piece */
+};
+
 /* One request on its way. The connection holds a reference, and so does each turn. */
 struct exchange {
     atomic_int references;
@@ -47,6 +54,9 @@ struct exchange {
     size_t discarded; /* bytes of a body that is too long */
     bool seen, asked, taken, too_long, no_room;
     bool answered; /* by who has claimed the job */
+    /* Of a request's body that is taken in pieces: `body` is the next one. */
+    enum exchange_taking taking;
+    bool cut; /* it was not taken in time: nothing more is read or sent */
     /* Of a body that comes in pieces: response.body is the one that is being sent. */
     size_t sent;       /* bytes of it */
     bool last, broken; /* no more to come; to be cut off */
@@ -66,6 +76,12 @@ void exchange_take_head(struct exchange *x, const char *method);
 /* By Content-Length: much too long, so that it need not come before the answer. A little more than
  * may be is read and thrown away, since a client that is still sending may not see the answer. */
 bool exchange_says_too_long(const struct exchange *x);
+
+/* Bytes of a body that is taken in pieces; true: a piece is there. */
+bool exchange_gather(struct exchange *x, const char *bytes, size_t n);
+
+/* The same for one of which the rest is thrown away. False: it does not end. */
+bool exchange_discard(struct exchange *x, size_t n) MUST_CHECK;
 
 /* A piece of the body. False: far too much; the connection is to be closed without an answer. */
 bool exchange_read_body(struct exchange *x, const char *bytes, size_t n) MUST_CHECK;

@@ -104,7 +104,8 @@ static inline struct app *start(struct http_options options)
     options.setting = "http.listen";
     options.listen = app->listen;
     options.app = app;
-    options.now = app_now;
+    if (!options.now)
+        options.now = app_now;
     if (!options.work)
         options.work = app_work;
     options.context_new = app_context_new;
