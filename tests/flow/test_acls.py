@@ -82,7 +82,7 @@ def test_the_rights_of_the_readme_are_enough_for_the_main_job(scene, publisher, 
 
     assert service.metric("usaged_takeovers_total", found="ahead") > 0
     assert outcomes(scene)["created"] == 60 and outcomes(scene)["dead"] == 1
-    assert service.topics().stdout.count("  ok\n") == 8
+    assert service.topics().stdout.count("  ok\n") == 9
     offsets = service.run("offsets").stdout.splitlines()[1:]
     assert len(offsets) == 9 and all(line.endswith("  equal") for line in offsets)
     assert service.stop() == 0
@@ -99,7 +99,7 @@ def test_topics_are_made_with_the_right_to_create_them(rig):
 
     assert refused.returncode == 1
     assert re.fullmatch(rf"usaged: topics: .*grant Create on topic {scene.name}\.\S+\n", refused.stderr)
-    assert made.returncode == 0 and made.stdout.count("made ") == 8
+    assert made.returncode == 0 and made.stdout.count("made ") == 9
 
 
 # ---- each is needed --------------------------------------------------------------------------------------------------

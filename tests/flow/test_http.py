@@ -514,7 +514,7 @@ def test_the_metrics_add_up_to_the_account_in_postgresql(served):
         assert metrics("usaged_events_total", topic=served.scene.topic[word]) == n
     assert metrics("usaged_delay_seconds_count", to="stored") == metrics("usaged_records_total")
     assert metrics("usaged_delay_seconds_count", to="published") == metrics("usaged_records_total")
-    assert metrics("usaged_takeovers_total", found="first") == metrics("usaged_takeovers_total") == 9  # with @http
+    assert metrics("usaged_takeovers_total", found="first") == metrics("usaged_takeovers_total") == 13  # with @http
     assert metrics("usaged_dependency_up") == 3
     assert metrics("usaged_build_info") == 1
     marks = served.scene.committed()

@@ -129,7 +129,7 @@ def test_a_first_start_begins_at_the_beginning(scene, publisher, source, settled
     scene.main.start()
 
     settled_and_right()
-    assert found(scene.main, "first") == 8
+    assert found(scene.main, "first") == 12
 
 
 @pytest.mark.unaccounted("begins behind records")
@@ -141,7 +141,7 @@ def test_a_first_start_at_the_latest_takes_what_comes_after_it(scene, publisher,
     scene.main.migrate()
 
     scene.main.start()
-    until("all are taken over", lambda: found(scene.main, "first") == 8)
+    until("all are taken over", lambda: found(scene.main, "first") == 12)
     publisher.raws(source.take(20), partition=0)
 
     settled_and_right()
@@ -177,7 +177,7 @@ def test_a_new_partition_of_a_known_topic_begins_at_its_beginning(stopped, publi
     stopped.main.start()
 
     settled_and_right()
-    assert (found(stopped.main, "first"), found(stopped.main, "equal")) == (1, 8)
+    assert (found(stopped.main, "first"), found(stopped.main, "equal")) == (1, 12)
 
 
 @pytest.mark.unaccounted("begins behind records")
@@ -210,7 +210,7 @@ def test_a_restart_after_an_orderly_end_finds_all_equal(stopped, publisher, sour
     publisher.raws(source.take(20))
 
     settled_and_right()
-    assert found(stopped.main, "equal") == 8
+    assert found(stopped.main, "equal") == 12
 
 
 def test_what_died_between_the_two_commits_is_published_by_the_next(died_ahead, settled_and_right):
@@ -221,7 +221,7 @@ def test_what_died_between_the_two_commits_is_published_by_the_next(died_ahead, 
     died_ahead.main.start()
 
     settled_and_right()
-    assert (found(died_ahead.main, "ahead"), found(died_ahead.main, "equal")) == (1, 7)
+    assert (found(died_ahead.main, "ahead"), found(died_ahead.main, "equal")) == (1, 11)
     with died_ahead.connect() as db:
         until("the outbox is empty", lambda: db.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
 
@@ -235,9 +235,9 @@ def test_offsets_that_were_forgotten_are_committed_again_when_all_was_published(
     publisher.raws(source.take(20))
 
     settled_and_right()
-    assert found(stopped.main, "forgotten") == 8
+    assert found(stopped.main, "forgotten") == 12
     warnings = re.findall(r"warning worker-0: the group's offset was deleted or has expired.*", stopped.main.log_text())
-    assert len(warnings) == 8 and sum(f"topic={stopped.topic['raw']} partition=0 stored=10" in one
+    assert len(warnings) == 12 and sum(f"topic={stopped.topic['raw']} partition=0 stored=10" in one
                                       for one in warnings) == 1
 
 
@@ -271,7 +271,7 @@ def test_records_that_retention_took_unread_are_refused(stopped, publisher, sour
     stopped.main.start()
 
     settled_and_right()
-    assert found(stopped.main, "equal") == 8
+    assert found(stopped.main, "equal") == 12
 
 
 @pytest.mark.unaccounted("read again")
@@ -322,7 +322,7 @@ def test_a_group_that_was_reset_by_hand_is_refused(stopped, publisher, source, s
     publisher.raws(source.take(5), partition=0)
 
     settled_and_right()
-    assert found(stopped.main, "equal") == 8
+    assert found(stopped.main, "equal") == 12
 
 
 def test_a_group_that_was_reset_into_the_outbox_is_refused(died_ahead, publisher, source, settled_and_right):
@@ -379,7 +379,7 @@ def test_a_service_whose_partitions_are_all_refused_stays_up_and_looks_again_at_
     one = publisher.ledger.entries[0].usage
 
     stopped.main.start(wait=False)
-    until("all are refused", lambda: found(stopped.main, "refused") == 8)
+    until("all are refused", lambda: found(stopped.main, "refused") == 12)
 
     until("/readyz says so", lambda: set(stopped.main.readyz()[1]["waiting"]) == {"partitions"})
     assert stopped.main.readyz()[0] == 503 and stopped.main.healthz() == 200
