@@ -8,6 +8,7 @@
 #include "app/api_error.h"
 #include "app/api_export.h"
 #include "app/api_hub.h"
+#include "app/api_import.h"
 #include "app/api_read.h"
 #include "app/api_write.h"
 #include "app/metrics.h"
@@ -33,6 +34,7 @@ enum {
     API_AGAIN_MS = 1000,   /* a read that failed sooner is tried once more on a new connection */
     API_RESTART_MS = 3000, /* for so long an export waits for PostgreSQL */
     API_LOOK_MS = 200,
+    API_IMPORT_MS = 5000, /* for so long a line waits for Kafka: less than a request may take */
     API_METHODS = 64
 };
 
@@ -44,6 +46,7 @@ struct api {
     struct api_exporter exporter;
     struct api_writer writer;
     struct api_hub hub;
+    struct api_imports imports;
     struct tokens *tokens; /* NULL: nobody is asked for one */
     atomic_bool away;      /* said so in the log */
 };
@@ -137,13 +140,27 @@ static bool answer_usages(struct api *api, struct context *context, const char *
     {                                                                                              \
         return api_write_take(&api->writer, kind, specification, id, request, response);           \
     }
-WRITE(create_usage, API_CREATE, false)
 WRITE(patch_usage, API_PATCH, false)
 WRITE(delete_usage, API_DELETE, false)
 WRITE(create_specification, API_CREATE, true)
 WRITE(patch_specification, API_PATCH, true)
 WRITE(delete_specification, API_DELETE, true)
 #undef WRITE
+
+static bool take_piece(void *app, void *context, struct http_request *request, struct text piece,
+                       struct http_response *response);
+
+/* One, or a stream. */
+static bool create_usage(struct api *api, struct text id, struct http_request *request,
+                         struct http_response *response)
+{
+    if (!api_import_is(request))
+        return api_write_take(&api->writer, API_CREATE, false, id, request, response);
+    if (api_import_take(&api->imports, request, response))
+        return true;
+    request->take = take_piece;
+    return false;
+}
 
 static bool answer_write(struct api *api, struct context *context, const char *who,
                          struct http_request *request, struct http_response *response,
@@ -182,6 +199,16 @@ static bool answer_remove(struct api *api, struct context *context, const char *
     return api_hub_remove(context->writing.db, who, request, response, err);
 }
 
+static bool answer_create(struct api *api, struct context *context, const char *who,
+                          struct http_request *request, struct http_response *response,
+                          struct err *err)
+{
+    if (!request->take)
+        return answer_write(api, context, who, request, response, err);
+    api_import_answer(request, response);
+    return true;
+}
+
 static bool describe(struct api *api, struct text id, struct http_request *request,
                      struct http_response *response)
 {
@@ -197,7 +224,7 @@ static bool describe(struct api *api, struct text id, struct http_request *reque
 /* HEAD is as GET; OPTIONS and Allow come of this table. */
 static const struct operation operations[] = {
     {"/usage", "GET", TOKENS_READ, list_usages, answer_usages, false},
-    {"/usage", "POST", TOKENS_WRITE, create_usage, answer_write, true},
+    {"/usage", "POST", TOKENS_WRITE, create_usage, answer_create, true},
     {"/usage/{id}", "GET", TOKENS_READ, one_usage, answer_read, false},
     {"/usage/{id}", "PATCH", TOKENS_WRITE, patch_usage, answer_write, true},
     {"/usage/{id}", "DELETE", TOKENS_WRITE, delete_usage, answer_write, true},
@@ -389,6 +416,15 @@ static void work(void *app, void *arg, struct http_request *request, struct http
         failed(api, &err, response);
 }
 
+static bool take_piece(void *app, void *context, struct http_request *request, struct text piece,
+                       struct http_response *response)
+{
+    (void)app;
+    (void)context;
+    const struct call *call = request->state;
+    return api_import_piece(call->who, request, piece, response);
+}
+
 /* A stream whose begin is sent can only be cut off when the database fails. Its slices are
  * questions of their own, so one is asked again: for less when it took too long, and on new
  * connections for about as long as a restart takes. */
@@ -476,7 +512,8 @@ static struct http_options http_options_of(struct api *api)
 }
 
 struct api *api_start(const struct settings *s, const struct changes_settings *changes,
-                      const int32_t *specification_schema, rd_kafka_t *kafka, struct err *err)
+                      const int32_t *specification_schema, rd_kafka_t *kafka,
+                      struct registry *registry, struct err *err)
 {
     struct api *api = calloc(1, sizeof *api);
     if (!api)
@@ -491,8 +528,11 @@ struct api *api_start(const struct settings *s, const struct changes_settings *c
     api->writer.mapping = settings_mapping(s);
     snprintf(api->application_name, sizeof api->application_name, "usaged/%s", s->instance_id);
     struct http_options options = http_options_of(api);
+    api->imports.settings = s;
+    api->imports.importer = importer_new(s, registry, API_IMPORT_MS);
     bool good = !s->http_tokens || (api->tokens = tokens_open(s->http_tokens, err));
     if (!good || !(api->http = http_start(&options, err))) {
+        importer_free(api->imports.importer);
         tokens_close(api->tokens);
         free(api);
         return NULL;
@@ -527,6 +567,7 @@ void api_stop(struct api *api)
     if (!api)
         return;
     http_stop(api->http);
+    importer_free(api->imports.importer);
     tokens_close(api->tokens);
     free(api);
 }

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/jsonw.h"
-
 const char api_json[] = "application/json;charset=utf-8";
 
 static const char *reason_of(int status)
@@ -33,22 +31,27 @@ static const char *reason_of(int status)
     return "Error";
 }
 
-void api_error(struct http_response *response, int status, const char *message)
+void api_error_write(struct jsonw *w, int status, const char *message)
 {
     char number[16], code[32];
     snprintf(number, sizeof number, "%d", status);
     snprintf(code, sizeof code, "ERR%d", status);
+    jsonw_object(w);
+    jsonw_optional(w, "code", text_of(code));
+    jsonw_optional(w, "reason", text_of(reason_of(status)));
+    jsonw_optional(w, "message", text_of(message));
+    jsonw_optional(w, "status", text_of(number));
+    jsonw_optional(w, "@type", TEXT("Error"));
+    jsonw_end(w);
+}
+
+void api_error(struct http_response *response, int status, const char *message)
+{
     response->status = status;
     response->content_type = api_json;
     buf_reset(&response->body);
     struct jsonw w = jsonw_start(&response->body);
-    jsonw_object(&w);
-    jsonw_optional(&w, "code", text_of(code));
-    jsonw_optional(&w, "reason", text_of(reason_of(status)));
-    jsonw_optional(&w, "message", text_of(message));
-    jsonw_optional(&w, "status", text_of(number));
-    jsonw_optional(&w, "@type", TEXT("Error"));
-    jsonw_end(&w);
+    api_error_write(&w, status, message);
 }
 
 void api_not_found(struct http_response *response, const char *what, struct text name)

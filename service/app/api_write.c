@@ -59,8 +59,7 @@ static bool refuse(struct http_response *response, int status, const char *messa
     return true;
 }
 
-/* Without parameters such as charset=utf-8. */
-static bool is_type(struct text header, const char *type)
+bool api_write_is_type(struct text header, const char *type)
 {
     size_t n = strlen(type);
     while (header.n > 0 && (*header.p == ' ' || *header.p == '\t'))
@@ -69,17 +68,22 @@ static bool is_type(struct text header, const char *type)
            (header.n == n || strchr("; \t", header.p[n]));
 }
 
-static bool is_packed(const struct http_request *request, struct http_response *response)
+bool api_write_is_packed(const struct http_request *request)
 {
     struct text coding = http_header(request, "Content-Encoding");
-    return coding.n > 0 && !(coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0) &&
+    return coding.n > 0 && !(coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0);
+}
+
+static bool is_packed(const struct http_request *request, struct http_response *response)
+{
+    return api_write_is_packed(request) &&
            refuse(response, 415, "Content-Encoding: bodies are taken as they are, not packed");
 }
 
 bool api_write_not_json(const struct http_request *request, struct http_response *response)
 {
     return is_packed(request, response) ||
-           (!is_type(http_header(request, "Content-Type"), "application/json") &&
+           (!api_write_is_type(http_header(request, "Content-Type"), "application/json") &&
             refuse(response, 415, "Content-Type: must be application/json"));
 }
 
@@ -87,12 +91,16 @@ static bool wrong_type(const struct task *t, const struct http_request *request,
                        struct http_response *response)
 {
     struct text type = http_header(request, "Content-Type");
-    if (t->kind == API_CREATE)
-        return api_write_not_json(request, response);
     if (is_packed(request, response))
         return true;
-    if (t->kind == API_DELETE || is_type(type, "application/json") ||
-        is_type(type, "application/merge-patch+json"))
+    if (t->kind == API_DELETE || api_write_is_type(type, "application/json"))
+        return false;
+    if (t->kind == API_CREATE)
+        return refuse(response, 415,
+                      t->specification ? "Content-Type: must be application/json"
+                                       : "Content-Type: must be application/json, or "
+                                         "application/x-ndjson for a stream of usages");
+    if (api_write_is_type(type, "application/merge-patch+json"))
         return false;
     http_add(response, "Accept-Patch", "%s", patch_types);
     return refuse(response, 415,

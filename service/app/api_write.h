@@ -29,6 +29,12 @@ void api_write_store_init(const struct api_writer *w, const char *application_na
                           struct api_write_store *out);
 void api_write_store_fini(struct api_write_store *s);
 
+/* A header without its parameters, such as charset=utf-8. */
+bool api_write_is_type(struct text header, const char *type);
+
+/* A Content-Encoding, none of which is taken. */
+bool api_write_is_packed(const struct http_request *request);
+
 /* True: answered, 415, since the body is not JSON, or packed. On HTTP's thread. */
 bool api_write_not_json(const struct http_request *request, struct http_response *response);
 

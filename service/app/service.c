@@ -180,7 +180,8 @@ static bool start_and_run(struct start *st, struct err *err)
         return false;
     struct api *api = NULL;
     bool ok = open_parts(st, err) && wait_for(st, HEALTH_POSTGRES, "postgres", check_schema, err) &&
-              (api = api_start(s, &st->changes, &st->specification_schema, st->client, err)) &&
+              (api = api_start(s, &st->changes, &st->specification_schema, st->client, st->registry,
+                               err)) &&
               wait_for(st, HEALTH_KAFKA, "kafka", check_topics, err) &&
               wait_for(st, HEALTH_REGISTRY, "registry", register_schemas, err);
     if (ok) {

@@ -19,6 +19,7 @@
  * in its takeover http-before-first-row. In `usaged offsets --mend`: before-mend (the trace is
  * written), before-mend-commit (Kafka has the offset). Of the hub: hub-in-assign, hub-delivered (a
  * listener has taken an event, and nothing says so yet), hub-before-keep.
+ * In an import over HTTP: import-queued (the brokers have the lines).
  */
 #pragma once
 

@@ -220,6 +220,17 @@ static void check_document_date(struct work *w, int64_t usage_date)
                "%s contradicts the usageDate %s of the record", own, record);
 }
 
+bool body_line_key(struct text json, struct arena *a, struct body_key *out, struct err *err)
+{
+    struct work w = start(NULL, a, err);
+    struct body body = {0};
+    if (!read_body(&w, json))
+        return false;
+    take_key(w.u, &body);
+    *out = (struct body_key){body.source, body.record_id, w.u->usage_date};
+    return true;
+}
+
 /* As wire contract section 1.5 has it. */
 static void add_key(struct work *w, const struct body_key *key)
 {

@@ -43,6 +43,11 @@ bool body_document(struct text json, const struct mapping_settings *s, const str
                    int64_t kafka_ms, int64_t now_ms, struct arena *a, struct body *out,
                    struct err *err) MUST_CHECK;
 
+/* What a line of an import says of its key: the natural key as by body_usage(), absent without one.
+ * Only the form of the JSON is looked at. */
+bool body_line_key(struct text json, struct arena *a, struct body_key *out,
+                   struct err *err) MUST_CHECK;
+
 /* The digest of the raw part: that of the RawUsage of the same meaning (body_content.c says which),
  * for any usage, also one that is stored. The key is absent without a natural key. */
 uint64_t body_content(const struct usage *u, struct text source, struct text record_id,

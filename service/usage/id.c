@@ -113,6 +113,18 @@ struct usage_id id_random(int64_t ms)
     return id;
 }
 
+void id_digest(struct text t, char out[ID_DIGEST_CHARS])
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char digest[SHA256_BYTES];
+    digest_parts(&(struct part){t.p, t.n}, 1, digest);
+    for (int i = 0; i < SHA256_BYTES; i++) {
+        *out++ = hex[digest[i] >> 4];
+        *out++ = hex[digest[i] & 15];
+    }
+    *out = 0;
+}
+
 static bool dash_before(int byte)
 {
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;

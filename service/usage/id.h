@@ -5,7 +5,7 @@
 
 #include "usage/usage.h"
 
-enum { ID_CHARS = 37 };
+enum { ID_CHARS = 37, ID_DIGEST_CHARS = 65 };
 
 /* Version 8: usageDate in ms, then SHA-256(source 00 recordId). `usage_date` is 0 to 2^48-1. */
 struct usage_id id_of_record(struct text source, struct text record_id, int64_t usage_date);
@@ -18,6 +18,9 @@ struct usage_id id_of_specification_event(struct text specification, int64_t rev
 
 /* Version 7 at `ms`, random behind (HTTP POST without natural key). */
 struct usage_id id_random(int64_t ms);
+
+/* SHA-256 in lower-case hex, ends with 0: the recordId of a line without natural key. */
+void id_digest(struct text t, char out[ID_DIGEST_CHARS]);
 
 void id_print(const struct usage_id *id, char out[ID_CHARS]); /* lower case, ends with 0 */
 bool id_parse(struct text t, struct usage_id *out);           /* the 36-character form, any case */

@@ -1,5 +1,6 @@
 """What one service exports another imports: records of topic.import, a stream over HTTP, and `usaged import`."""
 
+import hashlib
 import json
 from collections import Counter
 
@@ -8,6 +9,7 @@ from lib.consume import Decoder, read_all
 from lib.documents import document_of, milliseconds, publish_documents
 from lib.http import BASE, client_of
 from lib.identity import usage_id
+from lib.importing import Import, post_lines
 from lib.publish import Publisher
 from lib.records import Records
 from lib.schemas_rated import RATED_PLAIN
@@ -157,3 +159,33 @@ def test_records_are_judged_by_the_table_and_a_bad_one_costs_no_other(rig):
     by_type = Counter(one.topic.rpartition(".")[2] for one in events(scene))
     assert by_type == {"create": 4, "state-change": 1, "dead-letter": 9}
     scene.stop()
+
+
+# --- HTTP ---
+
+def test_a_stream_is_answered_line_by_line_and_queued_lines_become_usages(importer, exported):
+    good, plain = line_of("http-1", status="guided"), json.dumps({"usageDate": DATE, "usageSpecification": {"id": "n"}}).encode()
+    lines = [good + b"\n", b"\r\n", b"{\n", b"  \t\n", plain + b"\r\n", b"[]\n", b'{"usageSpecification":{"id":"x"}}\n',
+             b'{"usageDate":"%s"}\n' % DATE.encode(), b'\xff\n', good.replace(b"guided", b"Guided") + b"\n", exported[0].encode() + b"\n",
+             b"x" * 600_000 + b"\n", plain]  # the last line has no end
+
+    answers = post_lines(importer.main, lines)
+
+    digest = hashlib.sha256(plain).hexdigest()
+    queued = {1: id_of("http-1"), 5: id_of(digest, "import"), 11: json.loads(exported[0])["id"], 13: id_of(digest, "import")}
+    assert [one["line"] for one in answers] == [1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    for one in answers:
+        if one["line"] in queued:
+            assert one == {"line": one["line"], "status": "queued", "id": queued[one["line"]]}
+        else:
+            assert one.keys() == {"line", "status", "error"} and one["status"] == "400"
+            error = one["error"]
+            assert (error["code"], error["status"], error["reason"], error["@type"]) == ("ERR400", "400", "Bad Request", "Error")
+    said = {one["line"]: one["error"]["message"] for one in answers if "error" in one}
+    assert said[7].startswith("usageDate is absent") and said[12].endswith("which is record.max-bytes")
+    for usage in queued.values():
+        until("it is a usage", lambda: importer.client.get(f"/usage/{usage}").status == 200)
+    made = importer.client.get(f"/usage/{queued[5]}").json()
+    assert [(one["name"], one["value"]) for one in made["usageCharacteristic"]] == [("sourceSystem", "import"),
+                                                                                   ("sourceRecordId", digest)]
+    assert importer.client.get(f"/usage/{queued[1]}").json()["status"] == "guided"

@@ -1,0 +1,44 @@
+/* importer - lines of an import on their way to topic.import. Any thread.
+ *
+ * Each line is checked as a POST is, becomes a UsageDocument, and counts as queued once the brokers
+ * have it. One for all threads.
+ */
+#pragma once
+
+#include "app/settings.h"
+#include "base/arena.h"
+#include "io/registry.h"
+#include "usage/id.h"
+
+struct importer;
+
+/* `send_ms`: how long a line may wait for the brokers. */
+struct importer *importer_new(const struct settings *s, struct registry *registry, int send_ms);
+void importer_free(struct importer *i); /* NULL is allowed */
+
+/* Whether lines can be taken now: Kafka answers, the topic is there, and the schema is registered.
+ * Asks for some seconds at most. True once before importer_send(). */
+bool importer_ready(struct importer *i, struct err *err) MUST_CHECK;
+
+/* The topic of an import: the first of topic.import. */
+const char *importer_topic(const struct settings *s);
+
+enum importer_status { IMPORTER_QUEUED, IMPORTER_REFUSED, IMPORTER_FAILED };
+
+struct importer_line {
+    uint64_t number;
+    struct text text; /* without its end; p = NULL: it was too long */
+    enum importer_status status;
+    struct usage_id id; /* QUEUED */
+    int partition;      /* QUEUED: where it lies */
+    int64_t offset;     /* .. -1: not known */
+    const char *why;    /* REFUSED, FAILED: in the arena */
+};
+
+/* The bytes of a line at most: a record with a longer one would be a dead letter. */
+size_t importer_line_max(const struct settings *s);
+
+/* Decides each line. `away`: they are not tried, the brokers are away; set when one has failed.
+ * `dry`: only checked. */
+void importer_send(struct importer *i, struct importer_line *lines, size_t n, bool dry, bool *away,
+                   struct arena *a);
