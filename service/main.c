@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/export_command.h"
+#include "app/import_command.h"
 #include "app/mend.h"
 #include "app/migrate.h"
 #include "app/offsets.h"
@@ -49,6 +50,8 @@ enum option_code {
     OPTION_SORT,
     OPTION_FORMAT,
     OPTION_OUTPUT,
+    OPTION_REJECTED,
+    OPTION_NO_WAIT,
     OPTION_MARKDOWN
 };
 
@@ -76,6 +79,8 @@ static const struct option options[] = {
     {"sort", required_argument, NULL, OPTION_SORT},
     {"format", required_argument, NULL, OPTION_FORMAT},
     {"output", required_argument, NULL, OPTION_OUTPUT},
+    {"rejected", required_argument, NULL, OPTION_REJECTED},
+    {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
     {"markdown", no_argument, NULL, OPTION_MARKDOWN},
     {NULL, 0, NULL, 0}};
 
@@ -89,6 +94,7 @@ struct line {
     struct replay_options replay;
     struct mend_options mend;
     struct export_options export;
+    struct import_options import;
     bool markdown;
     int seen[OPTION_MARKDOWN - OPTION_PRINT + 1]; /* options of one command that were given */
 };
@@ -125,6 +131,11 @@ static int run_replay(const struct line *line, const struct settings *s)
 static int run_export(const struct line *line, const struct settings *s)
 {
     return export_run(s, &line->export);
+}
+
+static int run_import(const struct line *line, const struct settings *s)
+{
+    return import_run(s, &line->import);
 }
 
 static int run_service(const struct line *line, const struct settings *s)
@@ -183,6 +194,15 @@ static const struct command commands[] = {
      "writes usages to FILE, which is there once it is whole, or to\n"
      "                        standard output; --from, --to: a date or a time, of the usage, the\n"
      "                        last not included; --filter, --fields, --sort: as of GET usage"},
+    {"import",
+     run_import,
+     {OPTION_FORMAT, OPTION_REJECTED, OPTION_DRY_RUN, OPTION_NO_WAIT},
+     "import FILE [--format csv|ndjson] [--rejected FILE] [--dry-run] [--no-wait]",
+     "sends the usages of FILE, or of standard input (-), to the first\n"
+     "                        topic of topic.import, and waits for what becomes of them: counts\n"
+     "                        by outcome, and line number and reason of what is no usage in\n"
+     "                        FILE.rejected (--rejected: elsewhere; exit 1). The same again\n"
+     "                        changes nothing; --dry-run: only checks; --no-wait: only sends"},
     {"settings",
      run_settings,
      {OPTION_MARKDOWN},
@@ -192,6 +212,12 @@ static const struct command commands[] = {
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+/* One word behind the command. */
+static bool takes_file(const struct command *command)
+{
+    return command->run == run_import;
+}
 
 static const struct command *find_command(const char *name)
 {
@@ -217,6 +243,7 @@ static void print_help(void)
          "  usaged migrate --set database.url=postgresql://usaged_owner@db.example/usaged\n"
          "  usaged topics --create --partitions 12 --replication 3\n"
          "  usaged export --format csv --from 2026-11-01 --to 2026-12-01 -o november.csv\n"
+         "  usaged import november.csv\n"
          "  usaged replay --reason schema-unknown --from 2026-11-23 --dry-run\n"
          "  USAGED_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka usaged -c /etc/usaged.ini run\n\n"
          "exit: 0 done, or stopped as asked; 1 cannot start or go on; 2 bad settings or usage\n\n"
@@ -332,7 +359,7 @@ static bool take_option(struct line *line, int code, const char *bad)
         line->replay.max_replays = optarg;
         return true;
     case OPTION_DRY_RUN:
-        line->replay.dry_run = true;
+        line->replay.dry_run = line->import.dry_run = true;
         return true;
     case OPTION_FILTER:
         line->export.filter = optarg;
@@ -344,10 +371,16 @@ static bool take_option(struct line *line, int code, const char *bad)
         line->export.sort = optarg;
         return true;
     case OPTION_FORMAT:
-        line->export.format = optarg;
+        line->export.format = line->import.format = optarg;
         return true;
     case OPTION_OUTPUT:
         line->export.output = optarg;
+        return true;
+    case OPTION_REJECTED:
+        line->import.rejected = optarg;
+        return true;
+    case OPTION_NO_WAIT:
+        line->import.no_wait = true;
         return true;
     case OPTION_MARKDOWN:
         line->markdown = true;
@@ -399,14 +432,19 @@ static int read_line(int argc, char **argv, struct line *line, const struct comm
         if (!take_option(line, code, short_one ? letter : argv[optind - 1]))
             return EXIT_USAGE;
     }
-    if (optind == argc)
+    int words = argc - optind;
+    if (words == 0)
         complain("no command", "");
     else if (!(*command = find_command(argv[optind])))
         complain("there is no command ", argv[optind]);
-    else if (optind + 1 < argc)
-        complain("one word too many: ", argv[optind + 1]);
-    else if (fits(line, *command))
+    else if (words > 1 + takes_file(*command))
+        complain("one word too many: ", argv[optind + 1 + takes_file(*command)]);
+    else if (words == 1 && takes_file(*command))
+        complain("import wants a FILE, or - for standard input", "");
+    else if (fits(line, *command)) {
+        line->import.file = argv[optind + 1]; /* NULL without one */
         return -1;
+    }
     return EXIT_USAGE;
 }
 

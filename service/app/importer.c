@@ -17,6 +17,7 @@ struct importer {
     struct mapping_settings mapping;
     struct registry *registry;
     int send_ms;
+    const char *run;      /* NULL: lines have no header */
     pthread_mutex_t lock; /* guards the three below until they are set */
     struct feed *feed;
     bool registered;
@@ -46,6 +47,11 @@ struct importer *importer_new(const struct settings *s, struct registry *registr
     return i;
 }
 
+void importer_mark(struct importer *i, const char *run)
+{
+    i->run = run;
+}
+
 void importer_free(struct importer *i)
 {
     if (!i)
@@ -64,6 +70,7 @@ static bool prepare_feed(struct importer *i, struct err *err)
         i->feed = feed_new(&(struct feed_options){.properties = s->kafka,
                                                   .property_count = (size_t)s->kafka_count,
                                                   .topic = importer_topic(s),
+                                                  .header = i->run ? IMPORTER_HEADER : NULL,
                                                   .timeout_ms = i->send_ms},
                            err);
     return i->feed != NULL;
@@ -94,18 +101,20 @@ bool importer_ready(struct importer *i, struct err *err)
 struct batch_line {
     struct importer_line *line;
     size_t from, to; /* of the buffer */
-    char key[ID_CHARS];
+    char key[ID_CHARS], header[IMPORTER_RUN_CHARS + 24];
 };
 
-static void refuse(struct importer_line *l, struct arena *a, const char *text)
+static void refuse(struct importer_line *l, struct arena *a, const struct err *err)
 {
     l->status = IMPORTER_REFUSED;
-    l->why = arena_copy(a, text, strlen(text));
+    l->reason = err->code;
+    l->why = arena_copy(a, err->text, strlen(err->text));
 }
 
 static void refuse_long(const struct importer *i, struct importer_line *l, struct arena *a)
 {
     l->status = IMPORTER_REFUSED;
+    l->reason = REASON_TOO_LARGE;
     l->why = arena_printf(
         a, "the line makes a record of more than %" PRId64 " bytes, which is record.max-bytes",
         i->settings->record_max_bytes);
@@ -123,7 +132,7 @@ static bool prepare(const struct importer *i, struct importer_line *l, int64_t n
         return false;
     }
     if (!import_line(l->text, &i->mapping, now_ms, a, &made, &err)) {
-        refuse(l, a, err.text);
+        refuse(l, a, &err);
         return false;
     }
     import_line_write(b, i->schema_id, &made);
@@ -146,6 +155,7 @@ static void conclude(const struct importer *i, const struct feed_record *r, stru
         return;
     bool large = feed_is_too_large(r->error);
     l->status = large ? IMPORTER_REFUSED : IMPORTER_FAILED;
+    l->reason = large ? REASON_TOO_LARGE : REASON_NONE;
     l->why = large ? arena_printf(a,
                                   "Kafka takes no record of that size: kafka.message.max.bytes, "
                                   "or max.message.bytes of topic %s",
@@ -165,6 +175,11 @@ static void publish(const struct importer *i, struct batch_line *out, size_t n, 
     for (size_t k = 0; k < n; k++) {
         id_print(&out[k].line->id, out[k].key);
         records[k].key = text_of(out[k].key);
+        if (i->run) {
+            snprintf(out[k].header, sizeof out[k].header, "%s/%" PRIu64, i->run,
+                     out[k].line->number);
+            records[k].header = text_of(out[k].header);
+        }
         records[k].value = (struct text){b->data + out[k].from, out[k].to - out[k].from};
     }
     feed_send(i->feed, records, n);

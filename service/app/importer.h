@@ -16,6 +16,12 @@ struct importer;
 struct importer *importer_new(const struct settings *s, struct registry *registry, int send_ms);
 void importer_free(struct importer *i); /* NULL is allowed */
 
+/* Each record has a header `import.line`, "RUN/NUMBER": a dead letter then tells which line it was.
+ * Before the first importer_ready(). */
+void importer_mark(struct importer *i, const char *run);
+#define IMPORTER_HEADER "import.line"
+enum { IMPORTER_RUN_CHARS = 37 };
+
 /* Whether lines can be taken now: Kafka answers, the topic is there, and the schema is registered.
  * Asks for some seconds at most. True once before importer_send(). */
 bool importer_ready(struct importer *i, struct err *err) MUST_CHECK;
@@ -32,6 +38,7 @@ struct importer_line {
     struct usage_id id; /* QUEUED */
     int partition;      /* QUEUED: where it lies */
     int64_t offset;     /* .. -1: not known */
+    int reason;         /* REFUSED: enum reason */
     const char *why;    /* REFUSED, FAILED: in the arena */
 };
 

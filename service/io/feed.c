@@ -151,15 +151,23 @@ static void send_one(struct feed *f, struct sent *s)
 {
     rd_kafka_resp_err_t code;
     struct feed_record *r = s->record;
+    rd_kafka_headers_t *headers = NULL;
+    if (f->options.header && r->header.p) {
+        headers = rd_kafka_headers_new(1);
+        rd_kafka_header_add(headers, f->options.header, -1, r->header.p, (ssize_t)r->header.n);
+    }
     do {
-        code = rd_kafka_producev(
-            f->client, RD_KAFKA_V_TOPIC(f->options.topic), RD_KAFKA_V_KEY(r->key.p, r->key.n),
-            RD_KAFKA_V_VALUE((void *)r->value.p, r->value.n), RD_KAFKA_V_OPAQUE(s), RD_KAFKA_V_END);
+        code = rd_kafka_producev(f->client, RD_KAFKA_V_TOPIC(f->options.topic),
+                                 RD_KAFKA_V_KEY(r->key.p, r->key.n),
+                                 RD_KAFKA_V_VALUE((void *)r->value.p, r->value.n),
+                                 RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(s), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) /* others send too */
             rd_kafka_poll(f->client, POLL_MS);
     } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && !stop_asked());
     if (!code)
-        return;
+        return; /* the headers are librdkafka's now */
+    if (headers)
+        rd_kafka_headers_destroy(headers);
     r->error = code;
     atomic_fetch_sub(&s->load->left, 1);
 }

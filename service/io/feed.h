@@ -14,7 +14,8 @@ struct feed_options {
     const struct kafka_property *properties;
     size_t property_count;
     const char *topic;
-    int timeout_ms; /* of a record */
+    const char *header; /* the name of a record's one header; NULL: none has one */
+    int timeout_ms;     /* of a record */
 };
 
 struct feed *feed_new(const struct feed_options *options, struct err *err);
@@ -26,6 +27,7 @@ bool feed_ready(struct feed *f, int wait_ms, struct err *err) MUST_CHECK;
 
 struct feed_record {
     struct text key, value;
+    struct text header;        /* under feed_options.header; absent: none */
     rd_kafka_resp_err_t error; /* 0: acknowledged */
     int partition;             /* then */
     int64_t offset;            /* then; -1: it was there already from a try before */

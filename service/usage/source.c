@@ -212,6 +212,26 @@ bool source_knows_topic(struct db *db, const char *topic, bool *known, struct er
     return ok;
 }
 
+bool source_accounts(struct db *db, const char *topic, struct arena *a,
+                     struct source_account **accounts, size_t *count, struct err *err)
+{
+    struct db_params p = {0};
+    struct db_rows rows = {0};
+    db_param_text(&p, text_of(topic));
+    bool ok = db_query(db, embed_text(embed_sql, "source_account.sql"), &p, &rows, err);
+    *count = ok ? (size_t)rows.count : 0;
+    struct source_account *made = arena_alloc(a, (*count + 1) * sizeof *made);
+    for (int i = 0; ok && i < rows.count; i++)
+        made[i] = (struct source_account){.partition = db_int4(&rows, i, 0),
+                                          .stored = db_int8(&rows, i, 1),
+                                          .created = db_int8(&rows, i, 2),
+                                          .duplicate = db_int8(&rows, i, 3)};
+    *accounts = made;
+    db_rows_fini(&rows);
+    db_params_fini(&p);
+    return ok;
+}
+
 /* The account says how many wait, whatever their number; the oldest stands first in its index. */
 static const char parked_sql[] =
     "SELECT (SELECT coalesce(sum(records), 0) FROM source_outcome WHERE outcome = 'parked')::bigint"

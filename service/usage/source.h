@@ -50,6 +50,16 @@ bool source_insert(struct db *db, const char *topic, int partition, const unsign
 /* Whether any partition of this topic has a row: then a new partition starts at its beginning. */
 bool source_knows_topic(struct db *db, const char *topic, bool *known, struct err *err) MUST_CHECK;
 
+/* What became of the records of one partition so far. */
+struct source_account {
+    int partition;
+    int64_t stored, created, duplicate;
+};
+
+/* Of a topic's partitions that have a row, ascending; in the arena. */
+bool source_accounts(struct db *db, const char *topic, struct arena *a,
+                     struct source_account **accounts, size_t *count, struct err *err) MUST_CHECK;
+
 /* Ratings that wait, and how long the oldest has (seconds): for the metrics. */
 bool source_parked(struct db *db, int64_t *waiting, int64_t *oldest_seconds,
                    struct err *err) MUST_CHECK;
