@@ -128,7 +128,7 @@ $(foreach v,release test asan cov fuzz,$(eval $(call variant,$(v))))
 $(BUILD)/fuzz/%: CC := clang-19
 
 $(BUILD)/usaged: $(BUILD)/release/usaged
-	@cp $< $@
+	@cp $< $@.new && mv -f $@.new $@
 
 # --- running ----------------------------------------------------------------------------------------------------
 
