@@ -18,11 +18,7 @@ void changes_check(struct changes *c, struct entry *e)
                        .cause = &e->in,
                        .source = e->change.source,
                        .record_id = e->change.record_id};
-    if (e->reason != REASON_NONE || !e->change.usage || !changes_event_too_large(c, &f))
-        return;
-    char text[128];
-    snprintf(text, sizeof text, changes_large_text, (long long)c->settings->event_max);
-    changes_die(c, e, REASON_EVENT_TOO_LARGE, text);
+    e->large = e->reason == REASON_NONE && e->change.usage && changes_event_too_large(c, &f);
 }
 
 /* --- groups --- */
@@ -56,8 +52,9 @@ static bool may_create(const struct change *change)
 static void join(struct group *g, struct entry *e)
 {
     g->count++;
-    if (!g->creator && may_create(&e->change))
+    if (!g->creator && !e->large && may_create(&e->change))
         g->creator = e;
+    g->large |= e->large;
     if (e->change.kind == CHANGE_RATED)
         g->rated = true;
 }

@@ -37,6 +37,7 @@ struct entry {
     enum reason reason;
     const char *text;
     struct change change;
+    bool large;          /* by changes_check(): no usage can be made of it */
     const char *refused; /* by store_cull.c: PostgreSQL refuses it, and says why */
     /* Set by changes_decide(): */
     enum outcome outcome;
@@ -70,9 +71,10 @@ struct group {
     struct usage_id id;
     struct entry *creator; /* the first that can create the usage; NULL: ratings only */
     bool rated;            /* holds a rated record: what is there must be read whole, and locked */
-    bool remembered;       /* by store.c: was stored not long ago, so it is probably there */
-    bool inserted;         /* by store.c: the usage is new, and in the table */
-    struct there *there;   /* by store.c: what stands in the table; NULL: nothing */
+    bool large;          /* holds one that is: what is there must be known though nothing is made */
+    bool remembered;     /* by store.c: was stored not long ago, so it is probably there */
+    bool inserted;       /* by store.c: the usage is new, and in the table */
+    struct there *there; /* by store.c: what stands in the table; NULL: nothing */
     struct parked
         *parked; /* by store.c: what waits for this usage, by (topic, partition, offset) */
     /* Set by changes_decide(): */
@@ -120,7 +122,7 @@ struct changes {
 };
 
 /* An entry whose `change` was just set, while it is near: a usage whose event could not be sent is
- * not stored, so its record dies here. */
+ * not stored, so its record dies unless the usage is there. */
 void changes_check(struct changes *c, struct entry *e);
 
 /* The groups of a sweep, without records: `ids` ascending. There is one part, the source that the

@@ -64,6 +64,13 @@ void changes_correlate(const struct usage *u, const struct change *change, struc
     }
 }
 
+static void die_large(const struct changes *c, struct verdict *v)
+{
+    v->outcome = OUTCOME_DEAD;
+    v->reason = REASON_EVENT_TOO_LARGE;
+    snprintf(v->text, sizeof v->text, changes_large_text, (long long)c->settings->event_max);
+}
+
 /* Tries one rating on what is there; the effect hangs on `e`, for the cause `in`. */
 static void rate(struct changes *c, struct group *g, struct entry *e, const struct inbound *in,
                  const struct change *change, struct verdict *v)
@@ -85,9 +92,7 @@ static void rate(struct changes *c, struct group *g, struct entry *e, const stru
                        .cause = in};
     changes_correlate(after, change, &f);
     if (changes_event_too_large(c, &f)) {
-        v->outcome = OUTCOME_DEAD;
-        v->reason = REASON_EVENT_TOO_LARGE;
-        snprintf(v->text, sizeof v->text, changes_large_text, (long long)c->settings->event_max);
+        die_large(c, v);
         return;
     }
     *g->now = next;
@@ -277,6 +282,8 @@ static void decide_group(struct changes *c, struct group *g)
             continue;
         }
         outcome(&e->change, g->exists ? g->now : NULL, &v);
+        if (v.outcome == OUTCOME_CREATED && e->large)
+            die_large(c, &v);
         e->outcome = v.outcome;
         if (v.outcome == OUTCOME_DEAD) {
             changes_die(c, e, v.reason, v.text);

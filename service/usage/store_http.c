@@ -269,7 +269,8 @@ static bool check(struct store_http *s, struct text json, struct body *body, str
         return false;
     struct entry *e = entry_of(s, body);
     changes_check(&s->changes, e);
-    return e->reason == REASON_NONE || http_write_refuse(err, 400, "%s", e->text);
+    return !e->large || http_write_refuse(err, 400, changes_large_text,
+                                          (long long)s->settings.changes->event_max);
 }
 
 bool store_http_create(struct store_http *s, struct text json, const struct idempotency *key,

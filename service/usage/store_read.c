@@ -33,7 +33,7 @@ bool store_remembers(const struct group *g)
 
 static bool must_be_locked(const struct group *g)
 {
-    return g->rated && !g->inserted;
+    return (g->rated || g->large) && !g->inserted;
 }
 
 /* Ratings may wait for these: the new ones, and existing ones that this batch rates. */

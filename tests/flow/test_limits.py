@@ -116,6 +116,25 @@ def test_an_event_may_have_as_many_bytes_as_the_limit_and_not_one_more(running, 
     assert [reason for reason, text in letters(scene) if str(EVENT_MAX) in text] == ["event-too-large"]
 
 
+def test_a_copy_of_a_usage_that_is_there_is_no_event_so_none_that_is_too_large(scene, publisher, settled_and_right):
+    service = scene.service()
+    service.migrate()
+    stored, changed, other = ({**record, "description": "x" * 64_850} for record in Records(93).take(3))
+    publisher.raws([stored, changed], writer=PLAIN, partition=0)
+    service.start()
+    settled_and_right()
+    service.stop()
+    service.settings["event.max-bytes"] = EVENT_MAX
+
+    publisher.raw(stored, writer=PLAIN, partition=0, expect="duplicate")
+    bad(publisher, {**changed, "usageType": "OTHER"}, "conflict", partition=0)
+    bad(publisher, other, "event-too-large", partition=0)
+    service.start()
+
+    settled_and_right()
+    assert outcomes(scene) == {"created": 2, "duplicate": 1, "dead": 2}
+
+
 def test_a_rating_whose_event_would_be_too_large_changes_nothing(running, publisher, settled_and_right):
     scene = running(event__max_bytes=EVENT_MAX)
     source = Records(82)

@@ -114,8 +114,27 @@ static void a_usage_whose_event_would_be_too_large_is_not_stored(void **state)
 
     assert_int_equal(e->outcome, OUTCOME_DEAD);
     assert_int_equal(e->reason, REASON_EVENT_TOO_LARGE);
-    assert_int_equal(c.group_count, 1);
-    (void)fits;
+    assert_int_equal(!c.groups[0].creator + !c.groups[1].creator, 1);
+    assert_int_equal(fits->outcome, OUTCOME_CREATED);
+}
+
+static void a_copy_of_what_is_there_is_a_duplicate_though_its_event_would_be_too_large(void **state)
+{
+    (void)state;
+    struct entry *copy = add_raw(1, "r1", "VOICE"), *other = add_raw(2, "r1", "SMS");
+    settings.event_max = 100;
+    changes_check(&c, copy);
+    changes_check(&c, other);
+    changes_group(&c);
+    assert_true(c.groups[0].large && !c.groups[0].rated);
+    struct there there = {.content = copy->change.content, .usage = *copy->change.usage};
+    c.groups[0].there = &there;
+
+    decide();
+
+    assert_int_equal(copy->outcome, OUTCOME_DUPLICATE);
+    assert_int_equal(other->reason, REASON_CONFLICT);
+    assert_string_equal(messages(RAW), "x");
 }
 
 static void a_bill_without_ratings_begins_no_usage(void **state)
@@ -226,6 +245,7 @@ int main(void)
         RULE(of_two_ratings_that_of_the_first_topic_and_partition_acts_first),
         RULE(a_second_rerating_tells_of_an_attribute_and_names_it),
         RULE(a_usage_whose_event_would_be_too_large_is_not_stored),
+        RULE(a_copy_of_what_is_there_is_a_duplicate_though_its_event_would_be_too_large),
         RULE(a_bill_without_ratings_begins_no_usage),
         RULE(the_bound_of_an_event_is_more_than_it_takes),
         RULE(deciding_again_gives_the_same),
