@@ -30,10 +30,9 @@ bool query_fields_take(const struct query_piece *piece, struct arena *a, struct 
         return false;
     if (names.n == 0)
         return true;
-    out->names =
-        out->all ? names
-                 : text_of(arena_printf(a, "%.*s,%.*s", TEXT_ARGS(out->names), TEXT_ARGS(names)));
-    out->all = false;
+    if (!out->all)
+        names = text_of(arena_printf(a, "%.*s,%.*s", TEXT_ARGS(out->names), TEXT_ARGS(names)));
+    *out = render_fields_of(names, a);
     return true;
 }
 

@@ -1,5 +1,7 @@
 #include "usage/render.h"
 
+#include <stdlib.h>
+
 #include "base/jsonr.h"
 #include "base/jsonw.h"
 #include "usage/id.h"
@@ -231,20 +233,35 @@ static void write_row_ratings(struct jsonw *w, const struct render_row *row)
     jsonw_raw(w, row->ratings);
 }
 
-bool render_chosen(const struct render_fields *f, struct text name)
+static int name_order(const void *left, const void *right)
 {
-    if (!f || f->all)
-        return true;
-    const char *p = f->names.p, *end = p + f->names.n;
+    const struct text *a = left, *b = right;
+    if (a->n != b->n)
+        return a->n < b->n ? -1 : 1;
+    return a->n > 0 ? memcmp(a->p, b->p, a->n) : 0;
+}
+
+struct render_fields render_fields_of(struct text names, struct arena *a)
+{
+    const char *p = names.p, *end = p + names.n;
+    size_t most = 1, count = 0;
+    for (size_t i = 0; i < names.n; i++)
+        most += p[i] == ',';
+    struct text *sorted = arena_alloc(a, most * sizeof *sorted);
     while (p < end) {
-        const char *comma = memchr(p, ',', (size_t)(end - p));
-        const char *stop = comma ? comma : end;
+        const char *comma = memchr(p, ',', (size_t)(end - p)), *stop = comma ? comma : end;
         const char *dot = memchr(p, '.', (size_t)(stop - p));
-        if (text_eq((struct text){p, (size_t)((dot ? dot : stop) - p)}, name))
-            return true;
+        sorted[count++] = (struct text){p, (size_t)((dot ? dot : stop) - p)};
         p = stop + 1;
     }
-    return false;
+    qsort(sorted, count, sizeof *sorted, name_order);
+    return (struct render_fields){.names = names, .sorted = sorted, .count = count};
+}
+
+bool render_chosen(const struct render_fields *f, struct text name)
+{
+    return !f || f->all ||
+           (f->count > 0 && bsearch(&name, f->sorted, f->count, sizeof *f->sorted, name_order));
 }
 
 static void write_chosen_members(struct jsonw *w, const struct render_row *row,

@@ -28,7 +28,13 @@ struct render_row {
 struct render_fields {
     bool all;
     struct text names; /* when not all; id and href are always written */
+    const struct text *sorted;
+    size_t count; /* of sorted */
 };
+
+/* Not all, but these; they are cut up once, since clients choose how many there are, and how many
+ * attributes each resource has. In the arena. */
+struct render_fields render_fields_of(struct text names, struct arena *a);
 
 /* Whether an attribute is to be shown; NULL: all are. */
 bool render_chosen(const struct render_fields *fields, struct text name);

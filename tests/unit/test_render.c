@@ -151,10 +151,35 @@ static void chosen_fields_are_written_after_id_and_href(void **state)
         {"@type,unknown,,", NAMES ",\"@type\":\"Usage\"}"},
         {"usage,statu,statuses", NAMES "}"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_string_equal(
-            rendered(&row, &(struct render_fields){.names = text_of(rows[i].names)}),
-            rows[i].expected);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct render_fields fields = render_fields_of(text_of(rows[i].names), a);
+        assert_string_equal(rendered(&row, &fields), rows[i].expected);
+    }
+}
+
+static void many_fields_of_many_attributes_are_chosen_in_little_time(void **state)
+{
+    (void)state;
+    enum { ATTRIBUTES = 100000, NAMES_MAX = 50000 }; /* each with each would be 5 * 10^9 */
+    struct buf extensions = {0}, names = {0};
+    for (int i = 0; i < ATTRIBUTES; i++)
+        buf_printf(&extensions, "%s\"x%06d\":%d", i > 0 ? "," : "{", i, i);
+    buf_str(&extensions, "}");
+    for (int i = 0; i < NAMES_MAX; i++)
+        buf_printf(&names, "y%06d,", i);
+    buf_str(&names, "x000007,x099999.z");
+    struct usage *u = sample_usage();
+    u->extensions = text_of(buf_text(&extensions));
+    struct render_row row = row_of(u);
+    struct render_fields fields = render_fields_of(text_of(buf_text(&names)), a);
+    struct buf b = {0};
+
+    render_usage(&b, &row, "https://bss.example.net/v4", &fields);
+
+    assert_string_equal(buf_text(&b), NAMES ",\"x000007\":7,\"x099999\":99999}");
+    buf_fini(&b);
+    buf_fini(&extensions);
+    buf_fini(&names);
 }
 
 static void a_stored_usage_is_read_back_whole(void **state)
@@ -324,6 +349,7 @@ int main(void)
         cmocka_unit_test(the_resource_is_spliced_of_the_row),
         cmocka_unit_test(what_is_absent_in_the_row_is_absent_in_the_resource),
         cmocka_unit_test(chosen_fields_are_written_after_id_and_href),
+        cmocka_unit_test(many_fields_of_many_attributes_are_chosen_in_little_time),
         cmocka_unit_test(a_stored_usage_is_read_back_whole),
         cmocka_unit_test(every_value_comes_back_byte_for_byte),
         cmocka_unit_test(any_double_comes_back_byte_for_byte),
