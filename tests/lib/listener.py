@@ -6,6 +6,7 @@ import http.server
 import socket
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from typing import Callable, Optional
 
@@ -57,6 +58,7 @@ class Listener:
         self.told: list[Told] = []
         self.tried: list[Told] = []
         self.connections = 0
+        self.pause = 0.0  # seconds, between taking an event and saying so
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._server = _Server((host, port), self._handler(), bind_and_activate=False)
@@ -96,6 +98,7 @@ class Listener:
                     outer.tried.append(told)
                     if isinstance(status, int) and 200 <= status < 300:
                         outer.told.append(told)
+                time.sleep(outer.pause)
                 if answer == HANG:
                     outer._ended.wait()
                 if answer in (HANG, CLOSE):
