@@ -56,7 +56,7 @@ static int start(void **state)
     metrics_init(&settings);
     log_set_level(LOG_ERROR);
     operate = operate_start(&settings, &err);
-    api = operate ? api_start(&settings, &changes, &specification_schema, NULL, &err) : NULL;
+    api = operate ? api_start(&settings, &changes, &specification_schema, NULL, NULL, &err) : NULL;
     if (!api)
         fail_msg("%s", err.text);
     return 0;
