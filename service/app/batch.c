@@ -342,6 +342,19 @@ static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *lo
     return false;
 }
 
+/* What stands behind a record that waits: all ids of a batch wait together, or garbage that names a
+ * different one in each record would take a wait for each. */
+static void ask_ahead(struct worker *w, const struct slot *slot, const rd_kafka_message_t *m)
+{
+    const struct registry_schema *schema;
+    struct err why = {0};
+    int32_t id;
+    if ((int64_t)m->len <= w->settings->record_max_bytes &&
+        framing_read((struct text){m->payload, m->len}, &id, &why) && id != slot->held_schema &&
+        (!slot->schema || slot->schema->id != id))
+        registry_find(w->registry, id, 0, &schema, &why);
+}
+
 bool batch_unhold(struct worker *w, struct err *err)
 {
     if (!w->registry_waits)
@@ -456,8 +469,10 @@ bool batch_decode(struct worker *w, struct batch *b)
     for (size_t i = 0; i < b->piece_count; i++) {
         struct slot *slot = &w->slots[b->pieces[i].slot];
         struct entry *e = &c->entries[c->entry_count];
-        if (slot->state == SLOT_HELD)
+        if (slot->state == SLOT_HELD) {
+            ask_ahead(w, slot, b->pieces[i].message);
             continue;
+        }
         if (arena_bytes(w->arena) > decoded_max) {
             leave_rest(w, b, i);
             break;

@@ -167,6 +167,20 @@ def test_a_dead_letter_whose_key_or_headers_are_too_large_goes_without_them(scen
         assert letter.header("usaged.headers-bytes") == str(sum(len(n) + len(v or b"") for n, v in entry.headers)), header_bytes
 
 
+def test_all_unknown_ids_of_a_batch_wait_together(scene, publisher, settled_and_right):
+    service = scene.service(settings={"registry.unknown-wait": "1s"})
+    service.migrate()
+    avro = publisher.encoded(Records(404).next())[5:]
+    for number in range(2000):
+        publisher.bytes(framed(1_000_000 + number, avro), "schema-unknown", partition=0)
+    publisher.flush()
+
+    service.start()
+
+    settled_and_right()
+    assert len(lines(service, "waiting for=registry")) < 5
+
+
 def test_the_first_reason_in_the_order_of_the_table_counts(started, publisher, settled_and_right):
     record = Records(404).next()
 
