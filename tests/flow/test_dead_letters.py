@@ -167,6 +167,7 @@ def test_a_dead_letter_whose_key_or_headers_are_too_large_goes_without_them(scen
         assert letter.header("usaged.headers-bytes") == str(sum(len(n) + len(v or b"") for n, v in entry.headers)), header_bytes
 
 
+@pytest.mark.long
 def test_all_unknown_ids_of_a_batch_wait_together(scene, publisher, settled_and_right):
     service = scene.service(settings={"registry.unknown-wait": "1s"})
     service.migrate()

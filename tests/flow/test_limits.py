@@ -301,6 +301,7 @@ def test_large_headers_do_not_make_a_message_larger_than_its_topic_takes(scene, 
     assert (bare.header("usaged.key-bytes"), bare.header("usaged.headers-bytes")) == ("65536", "65536")
 
 
+@pytest.mark.long
 def test_hundreds_of_ratings_of_one_large_usage_cost_no_memory(running, publisher, settled_and_right):
     """Each has an event that holds the whole usage."""
     scene = running(batch__wait_ms=1000)
