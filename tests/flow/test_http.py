@@ -457,8 +457,8 @@ METRICS = {
     "usaged_hub_listeners": "gauge", "usaged_hub_backlog": "gauge",
     "usaged_build_info": "gauge", "process_cpu_seconds_total": "counter", "process_resident_memory_bytes": "gauge",
     "process_start_time_seconds": "gauge", "process_open_fds": "gauge"}
-LABELS = {"state", "listener", "topic", "outcome", "reason", "stage", "to", "partition", "mark", "found", "name", "method", "route", "status",
-          "version", "le"}
+LABELS = {"topic", "outcome", "reason", "stage", "to", "partition", "mark", "found", "name", "method", "route", "status",
+          "state", "listener", "version", "le"}
 
 
 def test_all_metrics_are_there_well_formed_and_of_their_type(served):
