@@ -8,7 +8,7 @@
 #include "base/instant.h"
 #include "base/stop.h"
 
-enum { POLL_MS = 20, STOP_MS = 1000 };
+enum { POLL_MS = 20, AGAIN_MS = 100, STOP_MS = 1000 };
 
 struct feed {
     struct feed_options options;
@@ -132,16 +132,29 @@ static bool judge_topic(const struct feed *f, const struct rd_kafka_metadata *m,
     return !code || kafka_err(err, code, topic);
 }
 
-bool feed_ready(struct feed *f, int wait_ms, struct err *err)
+static bool ask(struct feed *f, rd_kafka_topic_t *topic, int wait_ms, struct err *err)
 {
     const struct rd_kafka_metadata *m = NULL;
-    if (!renew(f, err))
-        return false;
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(f->client, f->options.topic, NULL);
     rd_kafka_resp_err_t code = rd_kafka_metadata(f->client, 0, topic, &m, wait_ms);
     bool good = code ? kafka_err(err, code, "no broker answers") : judge_topic(f, m, err);
     if (m)
         rd_kafka_metadata_destroy(m);
+    return good;
+}
+
+/* A question fails at once when its connection ends, which may be an old one. */
+bool feed_ready(struct feed *f, int wait_ms, struct err *err)
+{
+    int64_t end = instant_ticks() + wait_ms;
+    if (!renew(f, err))
+        return false;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(f->client, f->options.topic, NULL);
+    bool good;
+    do {
+        int64_t left = end - instant_ticks();
+        good = ask(f, topic, left > AGAIN_MS ? (int)left : AGAIN_MS, err);
+    } while (!good && err->kind == ERR_RETRY && instant_ticks() < end - AGAIN_MS &&
+             !stop_wait(AGAIN_MS));
     rd_kafka_topic_destroy(topic);
     leave(f);
     return good;

@@ -60,6 +60,7 @@ static void run_take(void *app, void *context, struct exchange *x, struct http_j
         http_response_fini(&response);
     else
         x->response = response;
+    atomic_store(&x->busy, false);
     MHD_resume_connection(x->connection);
 }
 
@@ -94,7 +95,8 @@ static void expire(void *app, struct http_job *job, enum http_pool_end end)
     if (!http_job_claim(job))
         return;
     if (is_taking(x)) {
-        x->cut = true; /* nothing can be answered before the body is whole */
+        x->cut = true;
+        atomic_store(&x->busy, false); /* nothing can be answered before the body is whole */
         MHD_resume_connection(x->connection);
         return;
     }
@@ -236,6 +238,7 @@ static enum MHD_Result push_taking(struct exchange *x, enum exchange_taking taki
     if (!http_pool_reserve(http->pool, true))
         return MHD_NO;
     x->taking = taking;
+    atomic_store(&x->busy, true);
     if (http->clock && !http_clock_moves(http->clock, x->place, false))
         return MHD_NO;
     push(x);
@@ -253,6 +256,8 @@ static enum step go_on(enum MHD_Result result)
 static enum step take_body(struct exchange *x, const char *upload, size_t *upload_size)
 {
     struct http *http = x->http;
+    if (atomic_load(&x->busy))
+        return STEP_ON;
     bool refused = x->response.status != 0;
     size_t n = *upload_size;
     if (x->cut || (http->clock && !http_clock_moves(http->clock, x->place, true)))

@@ -56,7 +56,9 @@ struct exchange {
     bool answered; /* by who has claimed the job */
     /* Of a request's body that is taken in pieces: `body` is the next one. */
     enum exchange_taking taking;
-    bool cut; /* it was not taken in time: nothing more is read or sent */
+    atomic_bool busy; /* a thread takes it: libmicrohttpd shows the next chunk of its buffer all the
+                         same, which is left there */
+    bool cut;         /* it was not taken in time: nothing more is read or sent */
     /* Of a body that comes in pieces: response.body is the one that is being sent. */
     size_t sent;       /* bytes of it */
     bool last, broken; /* no more to come; to be cut off */

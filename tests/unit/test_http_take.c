@@ -210,6 +210,29 @@ static void a_body_in_chunks_is_taken_as_it_comes(void **state)
     finish(app);
 }
 
+/* Several chunks stand in libmicrohttpd's buffer when a piece goes to be taken. */
+static void small_chunks_are_taken_in_order(void **state)
+{
+    (void)state;
+    struct app *app = serve(roomy);
+    struct buf b = {0};
+    int s = dial(app->port);
+    open_post(s, "", 0);
+    for (size_t i = 0; i < 20000; i++) {
+        buf_str(&b, "64\r\n");
+        for (size_t k = 0; k < 100; k++)
+            buf_byte(&b, (unsigned char)letter(i * 100 + k));
+        buf_str(&b, "\r\n");
+    }
+    buf_str(&b, "0\r\n\r\n");
+    say(s, b.data, b.len);
+    struct answer a = one_answer(s, true);
+    expect(&a, 2000000);
+    buf_fini(&b);
+    close(s);
+    finish(app);
+}
+
 static void a_body_without_bytes_is_answered(void **state)
 {
     (void)state;
@@ -428,6 +451,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_of_any_length_is_taken_in_order),
         cmocka_unit_test(a_body_in_chunks_is_taken_as_it_comes),
+        cmocka_unit_test(small_chunks_are_taken_in_order),
         cmocka_unit_test(a_body_without_bytes_is_answered),
         cmocka_unit_test(while_a_piece_is_not_taken_nothing_more_is_read),
         cmocka_unit_test(what_is_refused_first_is_not_read),
