@@ -268,12 +268,11 @@ static bool take_record(struct command *c, enum csv_found found, struct err *err
         return import_csv_names(&c->names, c->csv.cells, c->csv.count, err) ||
                err_wrap(err, "line %" PRIu64, c->csv.line);
     }
-    if (found == CSV_BAD)
-        err_set(&fault, ERR_DATA, "%s", c->csv.bad);
-    else
-        import_csv_line(&c->names, c->csv.cells, c->csv.count, &b, &fault);
+    bool sound = found == CSV_BAD
+                     ? err_set(&fault, ERR_DATA, "%s", c->csv.bad)
+                     : import_csv_line(&c->names, c->csv.cells, c->csv.count, &b, &fault);
     bool good;
-    if (fault.kind == ERR_NONE) {
+    if (sound) {
         struct text made = {arena_copy(c->arena, b.data, b.len), b.len};
         good = add(c, c->csv.line, made, err);
     } else {
