@@ -1,6 +1,7 @@
 """What one service exports another imports: records of topic.import, a stream over HTTP, and `usaged import`."""
 
 import hashlib
+import http.client
 import json
 from collections import Counter
 
@@ -14,9 +15,11 @@ from lib.publish import Publisher
 from lib.records import Records
 from lib.schemas_rated import RATED_PLAIN
 from lib.settle import outcomes, wait_settled
+from lib.stream import NDJSON
 from rig.wait import until
 
 DATE = "2026-11-20T08:15:30.250Z"
+SOON_DEAD = {"kafka.session.timeout.ms": 2000, "kafka.heartbeat.interval.ms": 500}
 
 
 def ran(rig, name):
@@ -43,7 +46,7 @@ def exported(rig):
         publisher.rated(records.rating_of(call, status="billed", ratedProductUsage=[]))
     publisher.flush()
     wait_settled(scene, publisher.ledger)
-    answer = scene.client.ask("GET", f"{BASE}/usage", headers={"Accept": "application/x-ndjson"})
+    answer = scene.client.ask("GET", f"{BASE}/usage", headers={"Accept": NDJSON})
     assert answer.status == 200
     lines = answer.text.splitlines()
     assert len(lines) == 121
@@ -53,7 +56,7 @@ def exported(rig):
 
 def shown(scene):
     """All usages as GET shows them, but for href, by id."""
-    answer = scene.client.ask("GET", f"{BASE}/usage", headers={"Accept": "application/x-ndjson"})
+    answer = scene.client.ask("GET", f"{BASE}/usage", headers={"Accept": NDJSON})
     base = scene.main.base + "/usage/"
     found = {}
     for line in answer.text.splitlines():
@@ -189,3 +192,159 @@ def test_a_stream_is_answered_line_by_line_and_queued_lines_become_usages(import
     assert [(one["name"], one["value"]) for one in made["usageCharacteristic"]] == [("sourceSystem", "import"),
                                                                                    ("sourceRecordId", digest)]
     assert importer.client.get(f"/usage/{queued[1]}").json()["status"] == "guided"
+
+
+def test_an_import_of_nothing_is_an_answer_without_lines(importer):
+    assert post_lines(importer.main, []) == []
+    assert post_lines(importer.main, [b"\n \r\n\t"]) == []
+    empty = importer.client.ask("POST", f"{BASE}/usage", b"", {"Content-Type": NDJSON})
+    assert (empty.status, empty.text) == (200, "")
+
+
+def test_a_media_type_may_have_parameters_and_what_is_none_is_refused(importer):
+    def ask(kind, query="", **head):
+        return importer.client.ask("POST", f"{BASE}/usage{query}", line_of("media"), {"Content-Type": kind, **head})
+
+    answer = ask("application/x-ndjson; charset=utf-8")
+    assert answer.status == 200 and json.loads(answer.text)["status"] == "queued"
+    assert "application/x-ndjson" in ask("text/csv").is_error(415)
+    ask(NDJSON, **{"Content-Encoding": "gzip"}).is_error(415)
+    ask(NDJSON, "?fields=id").is_error(400)
+
+
+def test_only_a_token_that_writes_imports_and_the_log_has_its_name(rig, tmp_path):
+    scene = rig.scene("import-tokens")
+    tokens = tmp_path / "tokens"
+    tokens.write_text("".join(f"{hashlib.sha256(token.encode()).hexdigest()} {name} {right}\n"
+                              for token, name, right in (("r", "analyst", "read"), ("w", "partner", "write"))))
+    service = scene.service(settings={"http.tokens": tokens})
+    service.migrate()
+    service.start()
+
+    for token, status in ((None, 401), ("r", 403)):
+        stream = Import(service, token)
+        assert stream.answer()[0] == status  # before anything of the body is sent
+    answers = post_lines(service, [line_of(1) + b"\n", b"x\n"], "w")
+
+    assert [one["status"] for one in answers] == ["queued", "400"]
+    service.wait_log(r"imported over HTTP token=partner lines=2 queued=1 refused=1 failed=0 ended=answered")
+    scene.stop()
+
+
+def test_no_more_run_at_once_than_may_and_who_leaves_makes_room(importer):
+    streams = [Import(importer.main) for _ in range(16)]
+    for stream in streams:
+        stream.send(b"\n")
+    log = importer.main.log_text().count("ended=early")
+
+    refused = Import(importer.main)
+    status, _, body = refused.answer()
+
+    assert status == 503 and "16 imports are running" in json.loads(body)["message"]
+    for stream in streams:
+        stream.leave()
+    until("all have ended", lambda: importer.main.log_text().count("ended=early") == log + 16)
+    assert [one["status"] for one in post_lines(importer.main, [line_of("room")])] == ["queued"]
+
+
+def test_what_a_client_has_sent_that_leaves_stays(importer):
+    lines = [line_of(f"left-{i}") + b"\n" for i in range(3000)]
+    stream = Import(importer.main)
+    stream.send(b"".join(lines))  # some 400 kB: a piece and a half
+    until("the first piece is a batch of usages", lambda: importer.client.get(f"/usage/{id_of('left-999')}").status == 200)
+
+    stream.leave()
+
+    importer.main.wait_log(r"lines=\d+ queued=[1-9]\d{3} refused=0 failed=0 ended=early")
+    assert all(one["status"] == "queued" for one in post_lines(importer.main, lines))
+    until("the rest is there", lambda: importer.client.get(f"/usage/{id_of('left-2999')}").status == 200)
+
+
+def lines_of(name, count):
+    return [line_of(f"{name}-{i}") + b"\n" for i in range(count)]
+
+
+def created_once(scene, name, count):
+    """Each usage is there, and has one event."""
+    wanted = {id_of(f"{name}-{i}") for i in range(count)}
+    decoder = Decoder(scene.rig.registry.url)
+
+    def made():
+        found = Counter(str(decoder.decode(one.value)["event"]["usage"]["id"]) for one in events(scene)
+                        if one.topic == scene.topic["create"])
+        return {usage: times for usage, times in found.items() if usage in wanted}
+
+    until(f"all {count} have an event", lambda: len(made()) == count, every=0.5)
+    assert set(made().values()) == {1}
+    assert wanted <= shown(scene).keys()
+
+
+@pytest.mark.parametrize("place", ["import-queued:kill:2", "before-kafka-commit:kill:2", *(
+    pytest.param(place, marks=pytest.mark.long) for place in ("in-copy:kill:1", "before-commit:kill:1"))])
+def test_a_kill_in_the_middle_loses_nothing_and_the_same_again_doubles_nothing(rig, tmp_path, place):
+    scene = rig.scene("import-kill", settings=SOON_DEAD)
+    scene.main = scene.service()
+    scene.main.migrate()
+    scene.main.start(env={"USAGED_FAILPOINT": place, "USAGED_FAILPOINT_MARK": str(tmp_path / "mark")})
+    lines = lines_of("kill", 4000)
+    stream = Import(scene.main)
+    try:
+        for line in lines:
+            stream.send(line)
+        stream.end()
+        stream.answer()
+    except (OSError, http.client.HTTPException):
+        pass
+    scene.main.wait_exit()
+    stream.leave()
+
+    scene.main.start()
+    scene.client = client_of(scene.main)
+    assert all(one["status"] == "queued" for one in post_lines(scene.main, lines))
+
+    created_once(scene, "kill", 4000)
+    scene.stop()
+
+
+def test_without_kafka_a_stream_is_503_and_lines_that_come_later_are(importer):
+    kafka = importer.rig.kafka
+    stream = Import(importer.main)
+    stream.send(b"".join(lines_of("away", 3000)))
+    until("a piece is queued", lambda: importer.client.get(f"/usage/{id_of('away-999')}").status == 200)
+    kafka.freeze()
+    refused = Import(importer.main)
+    status, kind, body = refused.answer()
+    assert (status, kind) == (503, "application/json;charset=utf-8")
+    assert json.loads(body)["status"] == "503"
+
+    stream.send(b"".join(line_of(f"away-{i}") + b"\n" for i in range(3000, 6000)))
+    stream.end()
+    status, _, body = stream.answer()
+    kafka.thaw()
+
+    answers = [json.loads(line) for line in body.splitlines()]
+    assert status == 200 and [one["line"] for one in answers] == list(range(1, 6001))
+    assert {one["status"] for one in answers[:1000]} == {"queued"}
+    assert {one["status"] for one in answers[1000:3000]} <= {"queued", "503"}  # some were on their way
+    assert {(one["status"], one["error"]["code"]) for one in answers[3000:]} == {("503", "ERR503")}
+    assert all(one["status"] == "queued" for one in post_lines(importer.main, lines_of("away", 6000)))
+    created_once(importer, "away", 6000)
+
+
+def memory_of(importer, name, count):
+    """The peak of the process in MiB while it takes so many lines, read and answered as they come."""
+    answers = post_lines(importer.main, (line_of(f"{name}-{i}", description="x" * 500) + b"\n" for i in range(count)))
+    assert len(answers) == count and {one["status"] for one in answers} == {"queued"}
+    until("all are stored", lambda: importer.client.get(f"/usage/{id_of(f'{name}-{count - 1}')}").status == 200, 120)
+    return importer.main.peak_memory_mib()
+
+
+@pytest.mark.long
+def test_a_stream_of_any_length_takes_the_same_memory(rig):
+    scene = ran(rig, "import-memory")
+
+    first, second = memory_of(scene, "short", 20_000), memory_of(scene, "long", 200_000)
+
+    print(f"peak: {first:.0f} MiB after 20,000 lines, {second:.0f} MiB after 200,000 more")
+    assert second < first + 24
+    scene.stop()

@@ -46,7 +46,6 @@ class Import:
 
     def leave(self) -> None:
         """Without the end of the body."""
-        self.socket.close()
         self._connection.close()
 
 
