@@ -40,6 +40,9 @@ static void reported(rd_kafka_t *client, const rd_kafka_message_t *m, void *arg)
     atomic_fetch_sub(&s->load->left, 1);
 }
 
+/* The broker compares what a topic takes with all that is sent at once, not with one record. */
+#define FEED_TOGETHER "65536"
+
 static bool configure(const struct feed *f, rd_kafka_conf_t *conf, struct err *err)
 {
     char timeout[16];
@@ -47,6 +50,7 @@ static bool configure(const struct feed *f, rd_kafka_conf_t *conf, struct err *e
     return kafka_conf_set(conf, "enable.idempotence", "true", err) &&
            kafka_conf_set(conf, "message.timeout.ms", timeout, err) &&
            kafka_conf_set(conf, "linger.ms", "1", err) &&
+           kafka_conf_set(conf, "batch.size", FEED_TOGETHER, err) &&
            kafka_conf_set(conf, "partitioner", "murmur2_random", err);
 }
 
