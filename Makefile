@@ -36,7 +36,7 @@ FUZZ_SECONDS := 60
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help build install-build install-test install-bench install-check demo test unit flow conformance rig check format \
-        asan coverage bench bench-lookup bench-parked bench-export bench-hub pieces protocol faults fuzz differential \
+        asan coverage bench bench-lookup bench-parked bench-export bench-hub bench-import pieces protocol faults fuzz differential \
         clean embedded-files
 
 help:
@@ -55,6 +55,7 @@ help:
 	'make bench-parked  what 1,000,000 parked ratings cost others: build/bench-parked.json' \
 	'make bench-export  exports of 1,000,000 and 5,000,000 usages, rate and memory: build/bench-export.json' \
 	'make bench-hub  events told a second to ten listeners of which one is dead: build/bench-hub.json' \
+	'make bench-import  imports of 200,000 lines, by file and over HTTP: build/bench-import.json' \
 	'make pieces    nanoseconds a record of reading, mapping, rendering, writing' \
 	'make faults    the long kill, freeze and outage runs (a short form of each is in make test)' \
 	'make fuzz      libFuzzer, a minute a target (FUZZ_SECONDS=3600, FUZZ="record schema"): tests/fuzz/' \
@@ -194,6 +195,9 @@ bench-export: build install-test
 
 bench-hub: build install-test
 	@$(PYTHON) tests/bench/hub_bench.py
+
+bench-import: build install-test
+	@$(PYTHON) tests/bench/import_bench.py
 
 pieces: build install-test
 	@$(MAKE) --no-print-directory $(BENCHES:%=$(BUILD)/release/bench/%)

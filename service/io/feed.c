@@ -140,9 +140,10 @@ static bool ask(struct feed *f, rd_kafka_topic_t *topic, int wait_ms, struct err
 {
     const struct rd_kafka_metadata *m = NULL;
     rd_kafka_resp_err_t code = rd_kafka_metadata(f->client, 0, topic, &m, wait_ms);
-    bool good = code ? kafka_err(err, code, "no broker answers") : judge_topic(f, m, err);
-    if (m)
-        rd_kafka_metadata_destroy(m);
+    if (code)
+        return kafka_err(err, code, "no broker answers");
+    bool good = judge_topic(f, m, err);
+    rd_kafka_metadata_destroy(m);
     return good;
 }
 
