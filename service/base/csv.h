@@ -3,8 +3,8 @@
  * A record ends in LF or CRLF, the last one also at the end of the stream; in quotes both belong to
  * the cell, and a quote is written twice. Nothing is trimmed or guessed: a quote in a cell that
  * does not begin with one, or something behind a closing one, makes the record bad. A byte order
- * mark at the begin is passed over. libcsv was looked at: it knows neither the line that a record
- * began on nor a limit, trims blanks, and has had no release since 2013.
+ * mark at the begin is passed over. Own code, since a line number for each record, a limit of its
+ * bytes and going on behind a bad one are most of what is asked here.
  */
 #pragma once
 

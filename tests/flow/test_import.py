@@ -22,8 +22,8 @@ DATE = "2026-11-20T08:15:30.250Z"
 SOON_DEAD = {"kafka.session.timeout.ms": 2000, "kafka.heartbeat.interval.ms": 500}
 
 
-def ran(rig, name):
-    scene = rig.scene(name)
+def ran(rig, name, **settings):
+    scene = rig.scene(name, settings=settings)
     service = scene.service()
     service.migrate()
     scene.main = service.start()
@@ -341,7 +341,9 @@ def memory_of(importer, name, count):
 
 @pytest.mark.long
 def test_a_stream_of_any_length_takes_the_same_memory(rig):
-    scene = ran(rig, "import-memory")
+    # What is stored meanwhile takes its own memory, up to the limits of a batch and of what is fetched ahead: small ones.
+    scene = ran(rig, "import-memory", **{"batch.records": 500, "kafka.queued.max.messages.kbytes": 256,
+                                         "kafka.queued.min.messages": 500, "kafka.fetch.max.bytes": 1000000})
 
     first, second = memory_of(scene, "short", 20_000), memory_of(scene, "long", 200_000)
 
