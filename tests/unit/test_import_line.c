@@ -76,7 +76,7 @@ static void a_line_without_one_has_its_digest(void **state)
 static void a_line_that_cannot_be_taken_is_refused(void **state)
 {
     (void)state;
-    refused(taken("{" SPEC "}"), REASON_MISSING, "usageDate is absent");
+    refused(taken("{" SPEC "}"), REASON_MISSING, "usageDate is absent: the time of the import");
     refused(taken("{" DATE "}"), REASON_MISSING, "usageSpecification.id is absent");
     refused(taken("[]"), REASON_VALUE, "an object is expected");
     refused(taken("{"), REASON_VALUE, "");
