@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Optional
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = ROOT / "README.md"
@@ -17,9 +18,9 @@ def section(name: str) -> str:
     return _find(name)[2]
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced code blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), flags=re.M | re.S)
+def blocks(language: str, text: Optional[str] = None) -> list[str]:
+    """The fenced code blocks of a language, in order; those of another page, or of a part of it, if its text is given."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text() if text is None else text, flags=re.M | re.S)
 
 
 def settings_table(binary: str) -> str:
