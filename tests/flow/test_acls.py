@@ -84,7 +84,7 @@ def test_the_rights_of_the_readme_are_enough_for_the_main_job(scene, publisher, 
     assert outcomes(scene)["created"] == 60 and outcomes(scene)["dead"] == 1
     assert service.topics().stdout.count("  ok\n") == 9
     offsets = service.run("offsets").stdout.splitlines()[1:]
-    assert len(offsets) == 9 and all(line.endswith("  equal") for line in offsets)
+    assert len(offsets) == 13 and all(line.endswith("  equal") for line in offsets)
     assert service.stop() == 0
 
 
@@ -186,7 +186,7 @@ def test_commands_name_the_right_that_is_missing(scene):
     assert topics.returncode == 1 and topics.stderr == (
         f"usaged: topics: Kafka does not let us: grant DescribeConfigs on topic {delete}\n")
     assert offsets.returncode == 1 and offsets.stderr == f"usaged: offsets: {READ} on group {scene.group}\n"
-    assert seen.returncode == 1 and seen.stdout.count("  ok\n") == 7
+    assert seen.returncode == 1 and seen.stdout.count("  ok\n") == 8
     assert re.search(rf"^{re.escape(raw)} .*; or else grant Read on topic {re.escape(raw)}$", seen.stdout, flags=re.M)
 
 
