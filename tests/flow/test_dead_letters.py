@@ -58,7 +58,8 @@ def unknown(publisher, _source, record):
 
 
 def wide(publisher, _source, record):
-    return publisher.encoded({**record, "usageCharacteristic": [{"name": "n", "value": 1}] * 5_000}, PLAIN)
+    """Of a usage of its own: another content of one that is there would be a conflict, however large."""
+    return publisher.encoded({**record, "recordId": f"wide {record['recordId']}", "usageCharacteristic": [{"name": "n", "value": 1}] * 5_000}, PLAIN)
 
 
 BAD = (
