@@ -95,7 +95,7 @@ struct line {
     struct mend_options mend;
     struct export_options export;
     struct import_options import;
-    bool markdown;
+    bool markdown, help;
     int seen[OPTION_MARKDOWN - OPTION_PRINT + 1]; /* options of one command that were given */
 };
 
@@ -225,6 +225,13 @@ static const struct command *find_command(const char *name)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     return NULL;
+}
+
+static void print_command_help(const struct command *command)
+{
+    printf("usage: usaged [-c FILE] [--set NAME=VALUE]... %s\n\n                        %s\n\n"
+           "`usaged --help` tells all commands, examples, exit codes and settings.\n",
+           command->synopsis, command->help);
 }
 
 static void print_help(void)
@@ -419,13 +426,13 @@ static int read_line(int argc, char **argv, struct line *line, const struct comm
 {
     opterr = 0;
     for (int code; (code = getopt_long(argc, argv, ":c:o:", options, NULL)) != -1;) {
-        if (code == OPTION_HELP || code == OPTION_VERSION) {
-            if (code == OPTION_HELP)
-                print_help();
-            else
-                puts("usaged " USAGED_VERSION);
+        if (code == OPTION_VERSION) {
+            puts("usaged " USAGED_VERSION);
             return 0;
         }
+        line->help = line->help || code == OPTION_HELP;
+        if (code == OPTION_HELP)
+            continue;
         char letter[3] = {'-', (char)optopt,
                           0}; /* of several behind one dash, getopt tells which */
         bool short_one = code == '?' && optopt > 0 && optopt < OPTION_SET;
@@ -433,6 +440,14 @@ static int read_line(int argc, char **argv, struct line *line, const struct comm
             return EXIT_USAGE;
     }
     int words = argc - optind;
+    if (line->help) {
+        const struct command *named = words > 0 ? find_command(argv[optind]) : NULL;
+        if (named)
+            print_command_help(named);
+        else
+            print_help();
+        return 0;
+    }
     if (words == 0)
         complain("no command", "");
     else if (!(*command = find_command(argv[optind])))
