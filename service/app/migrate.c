@@ -287,7 +287,10 @@ int migrate_run(const struct settings *s, const struct migrate_options *options)
         if (good)
             printf("schema is at %d\n", steps->count);
         else
-            fprintf(stderr, "usaged: migrate: %s\n", err.text);
+            fprintf(stderr, "usaged: migrate: %s%s\n", err.text,
+                    strcmp(err.state, "42501") == 0
+                        ? "; run it as the schema's owner, whom database.url must name then"
+                        : "");
     }
     free(steps);
     return good ? 0 : 1;
