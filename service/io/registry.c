@@ -391,7 +391,10 @@ bool registry_subject(struct registry *r, const char *subject, const char *schem
     case REGISTRY_ANSWER_UNKNOWN:
         err->kind = ERR_FATAL;
         return may_register
-                   ? err_wrap(err, "the registry does not register a schema under %s", subject)
+                   ? err_wrap(err,
+                              "the registry does not register a schema under %s "
+                              "(registry.url must be the base of its Confluent API)",
+                              subject)
                    : err_wrap(
                          err,
                          "subject %s lacks this program's schema and registry.register is false; "
