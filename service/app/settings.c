@@ -211,6 +211,8 @@ static void default_rest(struct config *c)
 static void take_kafka(struct settings *s, struct config *c)
 {
     s->brokers = config_text(c, "kafka.bootstrap.servers");
+    if (s->brokers[strspn(s->brokers, ", ")] == 0)
+        config_fault(c, "kafka.bootstrap.servers", "names no broker like kafka.example:9092");
     for (int i = 0; i < config_count(c); i++) {
         const struct config_value *v = config_at(c, i);
         if (strncmp(v->name, "kafka.", 6) != 0 || !v->text)
