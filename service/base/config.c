@@ -142,8 +142,8 @@ static void put(struct config *c, struct entry *e, enum source source, const cha
 static void complain_unknown(struct config *c, const char *name, const char *where)
 {
     char quoted[TEXT_QUOTED];
-    complain(c, "setting %s: there is no such setting (%s)", text_quote(text_of(name), quoted),
-             where);
+    complain(c, "setting %s: there is no such setting; `%s --help` lists them (%s)",
+             text_quote(text_of(name), quoted), c->options.program, where);
 }
 
 /* One "name = value"; `assignment` is cut in place. */

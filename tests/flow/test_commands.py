@@ -81,6 +81,15 @@ def test_the_help_and_the_settings_name_the_same_settings():
     assert told == printed and len(told) > 40
 
 
+@pytest.mark.parametrize("command", ["run", "migrate", "topics", "offsets", "replay", "export", "import", "settings"])
+def test_the_help_of_one_command_is_short_and_about_it(command):
+    done = usaged(command, "--help")
+
+    assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) < 15
+    assert done.stdout.startswith(f"usage: usaged [-c FILE] [--set NAME=VALUE]... {command}")
+    assert usaged("--help", command).stdout == done.stdout
+
+
 def test_the_later_source_wins_and_is_named(tmp_path):
     file = tmp_path / "usaged.ini"
     file.write_text("# comment\n; another\nworkers = 2\n[batch]\nrecords = 7\nwait-ms = 30\nbytes=1 MiB\n")
@@ -123,10 +132,11 @@ def test_secrets_are_read_from_files_and_never_printed(tmp_path):
     (sets("record.max-bytes=1 kB"), {},
      'setting record.max-bytes: "1 kB" is not a number of bytes, nor one with KiB, MiB or GiB (--set)'),
     (sets("registry.register=yes"), {}, 'setting registry.register: "yes" is not false or true (--set)'),
+    (sets("kafka.bootstrap.servers="), {}, 'setting kafka.bootstrap.servers: "" names no broker like kafka.example:9092 (--set)'),
     (sets("start.offset=now"), {}, 'setting start.offset: "now" is not earliest or latest (--set)'),
-    (sets("batch.size=3"), {}, "setting batch.size: there is no such setting (--set)"),
+    (sets("batch.size=3"), {}, "setting batch.size: there is no such setting; `usaged --help` lists them (--set)"),
     ((), {"USAGED_BATCH_SIZE": "3"},
-     "setting USAGED_BATCH_SIZE: there is no such setting (environment USAGED_BATCH_SIZE)"),
+     "setting USAGED_BATCH_SIZE: there is no such setting; `usaged --help` lists them (environment USAGED_BATCH_SIZE)"),
     ((), {"USAGED_KAFKA_COLOR": "red"},
      "setting kafka.color: librdkafka has no property color (environment USAGED_KAFKA_COLOR)"),
     ((), {"USAGED_WORKERS_FILE": "/nowhere/x"},
@@ -171,7 +181,7 @@ def test_all_errors_of_one_start_are_printed_and_no_secret(tmp_path):
     assert set(done.stderr.splitlines()) == {
         f"usaged: setting workers: given a second time, first in file {file} line 1 (file {file} line 2)",
         f'usaged: file {file} line 3: the line is not "name = value", [section] or a comment',
-        f"usaged: setting batch.size: there is no such setting (file {file} line 6)",
+        f"usaged: setting batch.size: there is no such setting; `usaged --help` lists them (file {file} line 6)",
         f'usaged: setting batch.records: "many" is not a whole number (file {file} line 5)',
         'usaged: setting workers: "0" is not in 1 to 64 (--set)',
         'usaged: setting event.key: "name" is not party or id (environment USAGED_EVENT_KEY)',
@@ -297,6 +307,13 @@ def test_the_run_time_role_owns_nothing_but_the_outbox(ready):
     assert roles == [(RUNTIME,)]
     assert owners.pop("outbox") == RUNTIME and set(owners.values()) == {OWNER} and len(owners) > 5
     assert rights == (False, False)
+
+
+def test_a_migration_by_another_than_the_owner_is_told_who_may(bare):
+    done = bare.service().run("migrate", check=False)
+
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "permission denied" in done.stderr and "; run it as the schema's owner" in done.stderr
 
 
 def test_a_database_that_does_not_answer_is_one_line(bare):

@@ -149,7 +149,9 @@ static void an_error_names_setting_value_fault_and_source(void **state)
     assert_complaint("topics=a,,b", "usaged: setting topics: \"a,,b\" has an empty name (--set)\n");
     assert_complaint("topics=a,b,a",
                      "usaged: setting topics: \"a,b,a\" has the name a twice (--set)\n");
-    assert_complaint("nope=1", "usaged: setting nope: there is no such setting (--set)\n");
+    assert_complaint(
+        "nope=1",
+        "usaged: setting nope: there is no such setting; `usaged --help` lists them (--set)\n");
     assert_complaint("nope", "usaged: --set wants NAME=VALUE\n");
 }
 
@@ -163,10 +165,11 @@ static void all_errors_of_one_start_are_printed(void **state)
     config_set(r->config, "nope=1");
 
     assert_false(finish(r));
-    assert_string_equal(r->errors,
-                        "usaged: setting nope: there is no such setting (--set)\n"
-                        "usaged: setting batch.records: \"0\" is not in 1 to 100000 (--set)\n"
-                        "usaged: setting on: \"1\" is not false or true (--set)\n");
+    assert_string_equal(
+        r->errors,
+        "usaged: setting nope: there is no such setting; `usaged --help` lists them (--set)\n"
+        "usaged: setting batch.records: \"0\" is not in 1 to 100000 (--set)\n"
+        "usaged: setting on: \"1\" is not false or true (--set)\n");
     end(r);
 }
 
@@ -309,12 +312,13 @@ static void a_broken_file_is_reported_line_by_line_without_its_values(void **sta
 
     assert_false(finish(r));
     assert_null(strstr(r->errors, "hunter2"));
-    static const char *const wants[] = {" line 1: the line is not ",
-                                        " line 2: the section does not end with ]",
-                                        " line 3: the section has no name",
-                                        " line 4: the line is not ",
-                                        "setting nope: there is no such setting (file ",
-                                        "setting name: given a second time, first in file "};
+    static const char *const wants[] = {
+        " line 1: the line is not ",
+        " line 2: the section does not end with ]",
+        " line 3: the section has no name",
+        " line 4: the line is not ",
+        "setting nope: there is no such setting; `usaged --help` lists them (file ",
+        "setting name: given a second time, first in file "};
     for (size_t i = 0; i < sizeof wants / sizeof wants[0]; i++)
         assert_non_null(strstr(r->errors, wants[i]));
     end(r);
@@ -387,9 +391,8 @@ static void an_unknown_variable_is_an_error(void **state)
     config_environment(r->config, environment);
 
     assert_false(finish(r));
-    assert_non_null(strstr(
-        r->errors,
-        "usaged: setting USAGED_NOPE: there is no such setting (environment USAGED_NOPE)\n"));
+    assert_non_null(strstr(r->errors, "usaged: setting USAGED_NOPE: there is no such setting; "
+                                      "`usaged --help` lists them (environment USAGED_NOPE)\n"));
     assert_non_null(strstr(r->errors, "USAGED_OTHER_: there is no such setting"));
     assert_non_null(strstr(r->errors, "USAGED_OTHER_lower: there is no such setting"));
     end(r);
