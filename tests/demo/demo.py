@@ -125,7 +125,7 @@ class Demo:
             self._publisher.raw(record)
         self._bad.send(sent[0])
         self._publisher.flush()
-        self._progress.done(f"{len(self._ledger.entries)} sent, {self._engine.rated} rated so far")
+        self._progress.done(f"{len(self._ledger.entries)} records and ratings sent, {self._engine.rated} rated so far")
 
     def _send(self, records: list[Record], sent: list[Record]) -> None:
         late, self._late = self._late, []
@@ -163,7 +163,7 @@ class Demo:
 
     def _settle(self) -> None:
         """Until each usage that is to be rated has its rating, and all is stored and published."""
-        self._progress.step("Waiting until all is stored and published")
+        self._progress.step("Waiting until all is stored and published, and ratings without a usage have expired (15 s)")
         deadline = time.monotonic() + 120
         while self._engine.waiting() or settle.lag(self._scene, self._ledger) or settle.owed(self._scene, self._ledger):
             self._engine.work(0.1)
