@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from lib import readme
 from rig.service import binary_path
 
@@ -25,10 +27,23 @@ def test_each_outcome_is_explained_once_in_the_sources_order():
     assert re.findall(r"^\| `(\w+)` \|", said.group(0), flags=re.M) == readme.outcomes() != []
 
 
-def test_every_link_to_a_file_leads_somewhere():
-    for page in ("README.md", "CONTRIBUTING.md", "service/ARCHITECTURE.md", "docs/wire.md", "docs/performance.md",
-                 "docs/protocol/README.md", "schemas/README.md"):
-        text = (readme.ROOT / page).read_text()
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-            if not target.startswith(("http://", "https://")):
-                assert ((readme.ROOT / page).parent / target).exists(), f"{page}: {target}"
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "service/ARCHITECTURE.md", "docs/wire.md", "docs/partners.md",
+         "docs/performance.md", "docs/protocol/README.md", "schemas/README.md")
+
+
+def anchors(page):
+    """Those that GitHub makes of a page's headings, and the page's own."""
+    text = page.read_text()
+    made = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)", text, flags=re.M)}
+    return made | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_to_a_file_or_a_heading_leads_somewhere(name):
+    page = readme.ROOT / name
+    for target in re.findall(r"\]\(([^)\s]+)[^)]*\)", page.read_text()):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, heading = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists() and (not heading or heading in anchors(file)), f"{name}: {target}"
