@@ -145,7 +145,7 @@ def wake(scene):
 PLACES = ["http-before-publish", "http-before-send-offsets", "http-before-kafka-commit"]
 
 
-@pytest.mark.parametrize("lost", PLACES, indirect=True)
+@pytest.mark.parametrize("lost", [*(pytest.param(place, marks=pytest.mark.long) for place in PLACES[:2]), PLACES[2]], indirect=True)
 def test_a_publisher_that_has_lost_the_lock_cannot_undo_a_mend(lost, settled_and_right):
     done = mend(lost, 0, "--yes")
 

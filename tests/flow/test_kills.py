@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from lib.kills import Kills, Mayhem, check_kills
 
 
@@ -17,6 +18,7 @@ def test_a_kill_at_any_named_place_loses_nothing_and_repeats_nothing(scene, publ
     settled_and_right()
 
 
+@pytest.mark.long
 def test_kills_of_processes_and_parts_lose_nothing_and_repeat_nothing(scene, publisher, settled_and_right):
     seed = random.randrange(10_000)
     print("seed", seed)

@@ -1,5 +1,6 @@
 """The main job on real parts: each outcome that a record may have, once, with its event."""
 
+import pytest
 from lib.faults import lines
 from lib.records import Records, id_of
 from lib.schemas import PLAIN
@@ -166,6 +167,7 @@ def test_a_bill_without_a_price_stores_nothing_and_takes_no_parked_rating_away(s
     settled_and_right()
 
 
+@pytest.mark.long
 def test_records_that_fill_the_memory_of_a_batch_are_stored_in_several(scene, publisher, settled_and_right):
     service = scene.service(settings={"batch.records": 20_000})
     service.migrate()

@@ -15,7 +15,7 @@ from rig.wait import until
 STOP_S = 5
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ("killed", pytest.param("frozen", marks=pytest.mark.long)))
 def test_postgres_away_in_mid_load_is_waited_for(scene, publisher, settled_and_right, way):
     service, traffic = flowing(scene, publisher, seed=101)
 
@@ -128,6 +128,7 @@ def retries(service):
     return service.metrics()['usaged_retries_total{name="postgres"}']
 
 
+@pytest.mark.long
 def test_partitions_that_come_while_postgres_is_away_are_read_from_where_they_were_stored(scene, publisher,
                                                                                          settled_and_right):
     """The takeover cannot be finished when the group asks for it: what is read later must begin at the very record."""
@@ -185,7 +186,7 @@ def test_sigterm_under_load_ends_it_and_its_successor_finds_all_equal(scene, pub
     assert not lines(service, "found=ahead")
 
 
-@pytest.mark.parametrize("part", ("postgres", "kafka", "registry"))
+@pytest.mark.parametrize("part", ("postgres", "kafka", pytest.param("registry", marks=pytest.mark.long)))
 def test_sigterm_while_a_part_is_frozen_ends_it(scene, publisher, settled_and_right, part):
     service, traffic = flowing(scene, publisher, seed=111)
     publisher.schema_id(scene.topic["raw"], ROAMING)  # registered, and not yet seen by the service

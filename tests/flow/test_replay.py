@@ -325,7 +325,8 @@ def test_an_option_that_makes_no_sense_is_one_line_and_exit_2(words, line):
 
 # ---- kills, rivals, outages ------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("place", ["before-send-offsets", "before-kafka-commit", "after-kafka-commit"])
+@pytest.mark.parametrize("place", [pytest.param("before-send-offsets", marks=pytest.mark.long), "before-kafka-commit",
+                                   "after-kafka-commit"])
 def test_a_killed_run_is_run_again_and_each_is_back_once(scene, letters, settled_and_right, place):
     letters.ahead(Records(6), 60).unframed(20).die()
     fault = Failpoint(scene, place, "kill", 3)
@@ -356,6 +357,7 @@ def test_the_second_of_two_runs_goes_on_and_the_first_says_so_and_ends(scene, le
     settled_and_right()
 
 
+@pytest.mark.long
 def test_a_run_that_was_frozen_past_its_transaction_sends_nothing_twice(scene, letters, settled_and_right):
     letters.ahead(Records(8), 60).die()
     short = {"batch.records": 10, "kafka.transaction.timeout.ms": 1000}

@@ -257,7 +257,8 @@ def cursed(scene, usage):
     alter(scene, "CREATE TRIGGER curse BEFORE UPDATE ON usage_row FOR EACH ROW EXECUTE FUNCTION usaged.curse()")
 
 
-@pytest.mark.parametrize("dies", (pytest.param(False, marks=pytest.mark.long), True))
+@pytest.mark.long
+@pytest.mark.parametrize("dies", (False, True))
 def test_a_usage_that_a_trigger_refuses_does_not_stop_the_sweep_of_the_others(scene, publisher, settled_and_right, missed, dies):
     cursed(scene, id_of(missed[3]))
 
