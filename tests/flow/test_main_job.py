@@ -182,6 +182,7 @@ def test_records_that_fill_the_memory_of_a_batch_are_stored_in_several(scene, pu
     settled_and_right()
 
 
+@pytest.mark.long
 def test_ratings_of_large_usages_are_applied_in_smaller_batches(scene, publisher, settled_and_right):
     """What a batch of them reads is bounded, however many records it may have."""
     service = scene.service(settings={"batch.records": 20_000})
@@ -204,7 +205,7 @@ def test_ratings_of_large_usages_are_applied_in_smaller_batches(scene, publisher
     settled_and_right(120)
     assert outcomes(scene, scene.topic["rated"]) == {"changed": 190, "superseded": 190}
     smaller = lines(service, "smaller batches")
-    assert 1 <= len(smaller) <= 3, smaller
+    assert 1 <= len(smaller) <= 6, smaller  # by what is read, and by what is told
     assert lines(service, "waiting for=postgres") == []
 
 
