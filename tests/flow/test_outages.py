@@ -134,7 +134,7 @@ def test_partitions_that_come_while_postgres_is_away_are_read_from_where_they_we
     """The takeover cannot be finished when the group asks for it: what is read later must begin at the very record."""
     service, _ = flowing(scene, publisher, seed=110)
     other = scene.service("b", QUICK).start()
-    until("each has half, and has taken it over", lambda: shares(scene) == [scene.partitions] * 2 and
+    until("each has half, and has taken it over", lambda: shares(scene) == [3 * scene.partitions // 2] * 2 and
           {service.readyz()[0], other.readyz()[0]} == {200})
     scene.rig.postgres.kill()
     source = Records(111)
@@ -144,7 +144,7 @@ def test_partitions_that_come_while_postgres_is_away_are_read_from_where_they_we
     taken = service.log_text().count("partition taken over")
 
     other.kill()
-    until("all are its own", lambda: shares(scene) == [2 * scene.partitions])
+    until("all are its own", lambda: shares(scene) == [3 * scene.partitions])
     tried = retries(service)
     until("it has tried to take them over", lambda: retries(service) > tried + 1)
     assert service.log_text().count("partition taken over") == taken
@@ -182,7 +182,7 @@ def test_sigterm_under_load_ends_it_and_its_successor_finds_all_equal(scene, pub
     service.start()
     traffic.finish()
     settled_and_right()
-    assert len(lines(service, "partition taken over .*found=equal")) - before == 2 * scene.partitions
+    assert len(lines(service, "partition taken over .*found=equal")) - before == 3 * scene.partitions
     assert not lines(service, "found=ahead")
 
 

@@ -307,7 +307,7 @@ def test_a_window_of_time_is_that_of_the_dead_letter(scene, letters):
 @pytest.mark.parametrize("words,line", [
     (("--reason", "value,odd"), 'option --reason: "odd" is none of too-large, framing, schema-unknown,.*, database'),
     (("--reason", ""), 'option --reason: "" is none of too-large.*'),
-    (("--topic", "usage.create"), 'option --topic: "usage.create" is none of usage.raw, usage.rated'),
+    (("--topic", "usage.create"), 'option --topic: "usage.create" is none of usage.raw, usage.rated, usage.import'),
     (("--from", "yesterday"), 'option --from: "yesterday" is no time such as 2026-11-23T08:15:30Z, nor a date .*'),
     (("--to", "2026-02-30"), 'option --to: "2026-02-30" is no time .*'),
     (("--from", "2026-11-02", "--to", "2026-11-02"), 'option --to: "2026-11-02" is not later than --from'),
@@ -452,7 +452,7 @@ def test_a_topic_that_cannot_be_sent_back_to_ends_the_run_and_loses_nothing(scen
     whole = letters.replay()
 
     assert unread.returncode == 1 and gone.returncode == 1
-    assert re.search(rf"is of topic {raw}, which is neither in topic\.raw nor in topic\.rated: ", unread.stderr)
+    assert re.search(rf"is of topic {raw}, which is in none of topic\.raw, topic\.rated and topic\.import: ", unread.stderr)
     assert re.search(rf"is of topic {raw}, which does not exist: ", gone.stderr)
     assert sent(unread) + sent(some) == 10 and (sent(gone), sent(whole)) == (0, 10)
     assert values(letters.back()) == values(letters.ledger.entries)

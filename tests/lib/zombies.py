@@ -68,7 +68,7 @@ class Zombie:
         begun = time.monotonic()
 
         # All of them, in one assignment.
-        everything = 2 * self._scene.partitions
+        everything = 3 * self._scene.partitions
         self.traffic.until("the successor has taken everything over",
                            lambda: len(lines(self.successor, TAKEN)) >= had + everything, 90)
         took = time.monotonic() - begun
