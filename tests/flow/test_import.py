@@ -108,6 +108,7 @@ def test_an_export_that_is_imported_is_the_same_usages_byte_for_byte(importer, e
 
     assert outcomes(importer, importer.topic["import"]) == {"created": count}
     assert shown(importer) == without_href(exported)
+    until("all are told", lambda: len(events(importer)) >= count)  # which comes after they are stored
     first = events(importer)
     assert len(first) == count and {one.topic for one in first} == {importer.topic["create"]}
 
