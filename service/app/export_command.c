@@ -10,6 +10,7 @@
 #include "app/migrate.h"
 #include "base/arena.h"
 #include "base/instant.h"
+#include "base/progress.h"
 #include "base/stop.h"
 #include "usage/query.h"
 
@@ -17,8 +18,7 @@ enum {
     SLICE_MS = 10 * 60 * 1000, /* of one slice: an order without an index reads all rows for each */
     AGAIN_MS = 500,
     PATIENCE_MS = 60 * 1000, /* PostgreSQL may be away for so long */
-    SHOW_MS = 500,
-    BAR = 24 /* characters */
+    SHOW_MS = 500
 };
 
 struct command {
@@ -154,17 +154,16 @@ static void show(struct command *c)
 {
     int64_t now = instant_ticks(), rows = c->export.rows, of = c->total.count;
     double seconds;
+    char bar[PROGRESS_CHARS];
     if (!isatty(STDERR_FILENO) || now - c->shown < SHOW_MS)
         return;
     if (of < rows)
         of = rows; /* it was a guess, or usages have come */
-    int part = of > 0 ? (int)(rows * 100 / of) : 100, full = part * BAR / 100;
     c->shown = now;
     c->has_bar = true;
-    fprintf(stderr,
-            "\r\033[Kusaged: export: [%.*s%.*s] %3d %%, %" PRId64 " of %s%" PRId64 ", %.0f/s", full,
-            "########################", BAR - full, "------------------------", part, rows,
-            c->total.estimated ? "about " : "", of, rate(c, &seconds));
+    fprintf(stderr, "\r\033[Kusaged: export: %s, %" PRId64 " of %s%" PRId64 ", %.0f/s",
+            progress_bar(rows, of, bar), rows, c->total.estimated ? "about " : "", of,
+            rate(c, &seconds));
     fflush(stderr);
 }
 

@@ -122,14 +122,9 @@ static void stop_reading(struct hub *h)
 static bool start_registry(struct hub *h, struct err *err)
 {
     const struct settings *s = h->settings;
+    struct registry_options options = settings_registry(s, hub_event_shapes);
     if (!h->registry)
-        h->registry = registry_new(
-            &(struct registry_options){.url = s->registry_url,
-                                       .user = s->registry_user,
-                                       .password = s->registry_password,
-                                       .unknown_wait_ms = (int)s->registry_unknown_wait_ms,
-                                       .shapes = hub_event_shapes},
-            err);
+        h->registry = registry_new(&options, err);
     return h->registry != NULL;
 }
 

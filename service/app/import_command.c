@@ -15,6 +15,7 @@
 #include "base/csv.h"
 #include "base/instant.h"
 #include "base/lines.h"
+#include "base/progress.h"
 #include "base/stop.h"
 #include "usage/import_csv.h"
 #include "usage/reason.h"
@@ -27,8 +28,7 @@ enum {
     SEND_MS = 20000,
     PATIENCE_MS = 60000, /* Kafka may be away for so long */
     AGAIN_MS = 500,
-    SHOW_MS = 500,
-    BAR = 24 /* characters */
+    SHOW_MS = 500
 };
 
 enum format { FORMAT_CSV, FORMAT_NDJSON, FORMATS };
@@ -118,9 +118,9 @@ static bool is_time_to_show(struct command *c)
 
 static void show_bar(const char *what, int64_t part, int64_t of, uint64_t lines)
 {
-    int percent = of > 0 && part < of ? (int)(part * 100 / of) : 100, full = percent * BAR / 100;
-    fprintf(stderr, "\r\033[Kusaged: import: %s [%.*s%.*s] %3d %%, %" PRIu64 " lines", what, full,
-            "########################", BAR - full, "------------------------", percent, lines);
+    char bar[PROGRESS_CHARS];
+    fprintf(stderr, "\r\033[Kusaged: import: %s %s, %" PRIu64 " lines", what,
+            progress_bar(part, of, bar), lines);
     fflush(stderr);
 }
 
@@ -401,13 +401,8 @@ static bool open_kafka(struct command *c, struct err *err)
         c->importer = importer_new(s, NULL, SEND_MS);
         return true;
     }
-    c->registry =
-        registry_new(&(struct registry_options){.url = s->registry_url,
-                                                .user = s->registry_user,
-                                                .password = s->registry_password,
-                                                .unknown_wait_ms = (int)s->registry_unknown_wait_ms,
-                                                .shapes = record_shapes},
-                     err);
+    struct registry_options options = settings_registry(s, record_shapes);
+    c->registry = registry_new(&options, err);
     if (!c->registry)
         return false;
     c->importer = importer_new(s, c->registry, SEND_MS);

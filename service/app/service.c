@@ -114,13 +114,8 @@ static bool open_parts(struct start *st, struct err *err)
     char name[300];
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
     st->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
-    st->registry =
-        registry_new(&(struct registry_options){.url = s->registry_url,
-                                                .user = s->registry_user,
-                                                .password = s->registry_password,
-                                                .unknown_wait_ms = (int)s->registry_unknown_wait_ms,
-                                                .shapes = record_shapes},
-                     err);
+    struct registry_options options = settings_registry(s, record_shapes);
+    st->registry = registry_new(&options, err);
     if (!st->registry)
         return false;
     st->client = admin_new((const struct kafka_property *)s->kafka, (size_t)s->kafka_count, err);

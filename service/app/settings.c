@@ -298,6 +298,16 @@ struct mapping_settings settings_mapping(const struct settings *s)
                                      .usage_newest_ms = s->usage_newest_ms};
 }
 
+struct registry_options settings_registry(const struct settings *s,
+                                          const struct shape *const *shapes)
+{
+    return (struct registry_options){.url = s->registry_url,
+                                     .user = s->registry_user,
+                                     .password = s->registry_password,
+                                     .unknown_wait_ms = (int)s->registry_unknown_wait_ms,
+                                     .shapes = shapes};
+}
+
 void settings_free(struct settings *s)
 {
     struct whole *w = (struct whole *)s;

@@ -13,6 +13,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "io/kafka.h"
+#include "io/registry.h"
 #include "usage/event.h"
 #include "usage/mapping.h"
 
@@ -92,6 +93,10 @@ const char *settings_interval(const struct settings *s);
 
 /* What mapping needs of them, for records and bodies alike. */
 struct mapping_settings settings_mapping(const struct settings *s);
+
+/* How the registry is asked, for schemas of these shapes. The texts are the settings' own. */
+struct registry_options settings_registry(const struct settings *s,
+                                          const struct shape *const *shapes);
 
 /* `usaged settings`: effective value and where it came from, a line each; secrets as ***. */
 void settings_print(const struct settings *s, FILE *out);

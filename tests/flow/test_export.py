@@ -10,7 +10,7 @@ import threading
 from typing import Any, Iterator, Optional
 
 import pytest
-from lib.fill import fill_usages
+from lib.fill import fill_usages, filled
 from lib.http import JSON, client_of
 from lib.query_content import Content, Questions, dumps, store_usages
 from lib.query_oracle import Oracle, in_order, to_text
@@ -213,13 +213,8 @@ class Large:
 
     def __init__(self, rig: Any):
         self.rig = rig
-        self.scene = rig.scene("exports")
-        self.service = self.scene.service()
-        self.service.migrate()
-        with self.scene.connect() as db:
-            fill_usages(db, ROWS)
-            db.execute("ANALYZE usage_row")
-        self.service.start()
+        self.service = filled(rig, "exports", ROWS)
+        self.scene = self.service.scene
         self.http = self.service.http
         self.client = client_of(self.service)
 

@@ -10,7 +10,7 @@ import subprocess
 from typing import Any, Iterator
 
 import pytest
-from lib.fill import fill_usages
+from lib.fill import filled
 from lib.stream import CSV, NDJSON, export
 from rig.wait import until
 
@@ -20,13 +20,8 @@ ROWS = 20_000
 class Exporter:
     def __init__(self, rig: Any):
         self.rig = rig
-        self.scene = rig.scene("export-command")
-        self.service = self.scene.service()
-        self.service.migrate()
-        with self.scene.connect() as db:
-            fill_usages(db, ROWS)
-            db.execute("ANALYZE usage_row")
-        self.service.start()
+        self.service = filled(rig, "export-command", ROWS)
+        self.scene = self.service.scene
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess:
         return self.service.run("export", *words, check=check)

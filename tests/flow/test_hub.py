@@ -9,7 +9,7 @@ from lib import swagger
 from lib.consume import read_all
 from lib.faults import lines
 from lib.hub import DIGITS, Hub, check_numbers
-from lib.listener import CLOSE, HANG, Listener
+from lib.listener import CLOSE, HANG
 from rig.wait import until
 
 RATING = {"ratingDate": "2026-11-20T08:18:41.007Z", "taxExcludedRatingAmount": {"unit": "CNY", "value": 0.60},
@@ -21,20 +21,6 @@ def hub(rig):
     made = Hub(rig.scene("hub"))
     yield made
     made.close()
-
-
-@pytest.fixture
-def listening():
-    """Makes listeners that end with the test."""
-    made = []
-
-    def listener(*args, **more):
-        made.append(Listener(*args, **more))
-        return made[-1]
-
-    yield listener
-    for one in made:
-        one.close()
 
 
 @pytest.fixture

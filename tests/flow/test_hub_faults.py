@@ -8,22 +8,7 @@ from pathlib import Path
 import pytest
 from lib.faults import Failpoint, lines
 from lib.hub import Hub, check_numbers, numbers_of
-from lib.listener import Listener
 from rig.wait import until
-
-
-@pytest.fixture
-def listening():
-    """Makes listeners that end with the test."""
-    made = []
-
-    def listener(*args, **more):
-        made.append(Listener(*args, **more))
-        return made[-1]
-
-    yield listener
-    for one in made:
-        one.close()
 
 
 def partitions_of(service):

@@ -1,6 +1,13 @@
 """fill - many usages at once, in the stored form, by SQL alone: for what is asked of a table that is large."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import psycopg
+
+if TYPE_CHECKING:
+    from rig import Rig, Service
 
 MONTHS = ("2026-08", "2026-09", "2026-10", "2026-11")
 
@@ -28,3 +35,14 @@ def fill_usages(db: psycopg.Connection, rows: int) -> None:
     for month in MONTHS:
         db.execute("SELECT ensure_partition(%s::timestamptz, 'month')", (f"{month}-02T00:00:00Z",))
     db.execute(FILL.replace("{rows}", str(rows)))
+
+
+def filled(rig: Rig, name: str, rows: int) -> Service:
+    """A service that runs over so many, in a scene of this name."""
+    scene = rig.scene(name)
+    service = scene.service()
+    service.migrate()
+    with scene.connect() as db:
+        fill_usages(db, rows)
+        db.execute("ANALYZE usage_row")
+    return service.start()

@@ -4,10 +4,11 @@ import pytest
 
 from .accounts import account_problems
 from .checker import check
+from .listener import Listener
 from .publish import Publisher
 from .settle import wait_settled
 
-__all__ = ["accounted", "publisher", "pytest_configure", "settled_and_right", "started"]
+__all__ = ["accounted", "listening", "publisher", "pytest_configure", "settled_and_right", "started"]
 
 
 def pytest_configure(config):
@@ -24,6 +25,20 @@ def accounted(request):
         scene.rig.mend()  # a test may leave any part dead or frozen
         problems = account_problems(scene)
         assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def listening():
+    """Makes listeners that end with the test."""
+    made = []
+
+    def listener(*args, **more):
+        made.append(Listener(*args, **more))
+        return made[-1]
+
+    yield listener
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@
 
 #include <avro.h>
 
+#include "event_samples.h"
 #include "usage/event.h"
 #include "usage/id.h"
-#include "usage_samples.h"
 
 /* Events are written by hand, so they are read back by avro-c and the very schema files. */
 
@@ -51,32 +51,6 @@ static int end(void **state)
     for (int i = 0; i < EVENT_TYPES; i++)
         avro_value_iface_decref(classes[i]);
     return 0;
-}
-
-static struct usage *sample_usage(void)
-{
-    struct mapping_settings settings = sample_settings();
-    struct rated_usage *rated = sample_rated(a);
-    struct change change;
-    struct err err;
-    rated->usage = sample_call(a);
-    assert_true(mapping_rated(&settings, rated, -1, SAMPLE_NOW, a, &change, &err));
-    change.usage->revision = 3;
-    return change.usage;
-}
-
-static struct event sample_event(enum event_type type, const struct usage *u)
-{
-    return (struct event){.type = type,
-                          .schema_id = 258,
-                          .usage = u,
-                          .base_url = "https://bss.example.net/v4",
-                          .event_time = SAMPLE_NOW,
-                          .occurred = SAMPLE_RATED,
-                          .source = TEXT("med-gz-02"),
-                          .record_id = TEXT("20261123-000417-88231"),
-                          .previous = STATUS_GUIDED,
-                          .field_path = "ratedProductUsage"};
 }
 
 /* Writes the event and reads it back; all bytes must be used. */
@@ -202,7 +176,7 @@ static void has_count(const avro_value_t *root, const char *path, size_t expecte
 static void the_envelope_is_that_of_the_contract(void **state)
 {
     (void)state;
-    struct usage *u = sample_usage();
+    struct usage *u = sample_usage(a);
     for (enum event_type type = 0; type < EVENT_TYPES; type++) {
         struct event e = sample_event(type, u);
 
@@ -228,7 +202,7 @@ static void the_envelope_is_that_of_the_contract(void **state)
 static void an_unknown_correlation_is_null(void **state)
 {
     (void)state;
-    struct event e = sample_event(EVENT_CREATE, sample_usage());
+    struct event e = sample_event(EVENT_CREATE, sample_usage(a));
     e.record_id = (struct text){0};
 
     avro_value_t v = written(&e);
@@ -240,7 +214,7 @@ static void an_unknown_correlation_is_null(void **state)
 static void the_usage_is_whole(void **state)
 {
     (void)state;
-    struct usage *u = sample_usage();
+    struct usage *u = sample_usage(a);
     u->specification.href = TEXT("https://x/s");
     u->specification.referred_type = TEXT("UsageSpecification");
     u->base_type = TEXT("Usage");
@@ -285,7 +259,7 @@ static void the_usage_is_whole(void **state)
 static void a_rating_is_whole_and_exact(void **state)
 {
     (void)state;
-    struct usage *u = sample_usage();
+    struct usage *u = sample_usage(a);
     struct rating *r = u->ratings.items;
     r->bucket_value = sample_money(a, -15, 1);
     r->product_ref->href = TEXT("https://x/p");
@@ -448,7 +422,7 @@ static void other_values_go_out_as_what_they_are(void **state)
 static void relationships_go_out_as_records(void **state)
 {
     (void)state;
-    struct usage *u = sample_usage();
+    struct usage *u = sample_usage(a);
     ((struct characteristic *)u->characteristics.items)->relationships =
         TEXT("[{\"id\":\"c-2\",\"relationshipType\":\"part\\u0020of\"}, "
              "{\"href\":\"https://x\",\"other\":{}}]");

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "http_app.h"
+#include "http_seen.h"
 
 enum { PIECE = 100 * 1000 };
 
@@ -20,42 +21,6 @@ struct stream {
     struct text kind;
 };
 
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int asked, over; /* pieces; streams */
-    bool open;
-} seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-static void count(int *what)
-{
-    pthread_mutex_lock(&seen.lock);
-    ++*what;
-    pthread_cond_broadcast(&seen.changed);
-    pthread_mutex_unlock(&seen.lock);
-}
-
-static void wait_until(const int *what, int value)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_MS / 1000;
-    pthread_mutex_lock(&seen.lock);
-    int rc = 0;
-    while (*what < value && rc == 0)
-        rc = pthread_cond_timedwait(&seen.changed, &seen.lock, &until);
-    pthread_mutex_unlock(&seen.lock);
-    assert_int_equal(rc, 0);
-}
-
-static void let_late_ones_go(void)
-{
-    pthread_mutex_lock(&seen.lock);
-    seen.open = true;
-    pthread_cond_broadcast(&seen.changed);
-    pthread_mutex_unlock(&seen.lock);
-}
-
 static enum http_piece next(void *app, void *context, struct http_request *request,
                             struct buf *piece)
 {
@@ -63,14 +28,10 @@ static enum http_piece next(void *app, void *context, struct http_request *reque
     struct stream *s = request->state;
     assert_ptr_equal(context, &a->contexts);
     assert_int_equal(piece->len, 0);
-    count(&seen.asked);
+    count(&seen.pieces);
     bool last = s->number == s->count - 1;
-    if (last && text_is(s->kind, "late")) {
-        pthread_mutex_lock(&seen.lock);
-        while (!seen.open)
-            pthread_cond_wait(&seen.changed, &seen.lock);
-        pthread_mutex_unlock(&seen.lock);
-    }
+    if (last && text_is(s->kind, "late"))
+        pass_gate();
     if (last && text_is(s->kind, "broken"))
         return HTTP_PIECE_BROKEN;
     memset(buf_room(piece, PIECE), 'a' + s->number++ % 26, PIECE);
@@ -117,8 +78,7 @@ static int begin(struct app *app, const char *target)
 
 static struct app *serve(struct http_options options)
 {
-    seen.asked = seen.over = 0;
-    seen.open = false;
+    forget_seen();
     options.work = work;
     return start(options);
 }
@@ -162,7 +122,7 @@ static void all_pieces_come_in_order_and_the_end_is_seen(void **state)
     for (int i = 0; i < 26; i++)
         assert_int_equal(letters[i], PIECE * (i < 60 - 52 ? 3 : 2));
     assert_null(strstr(b.data, "Content-Length"));
-    assert_int_equal(seen.asked, 59);
+    assert_int_equal(seen.pieces, 59);
     wait_until(&seen.over, 1);
     buf_fini(&b);
     finish(app);
@@ -236,7 +196,7 @@ static void head_has_no_body_and_asks_for_no_piece(void **state)
     assert_null(strstr(b.data, "Content-Length"));
     assert_string_equal(b.data + b.len - 4, "\r\n\r\n");
     assert_ptr_equal(strstr(b.data, "\r\n\r\n"), b.data + b.len - 4);
-    assert_int_equal(seen.asked, 0);
+    assert_int_equal(seen.pieces, 0);
     wait_until(&seen.over, 1);
     buf_fini(&b);
     finish(app);
@@ -271,11 +231,11 @@ static void pieces_that_are_slow_leave_threads_to_others(void **state)
 
     for (int i = 0; i < 12; i++)
         s[i] = begin(app, "/2?late");
-    wait_until(&seen.asked, 2);
+    wait_until(&seen.pieces, 2);
     for (int i = 0; i < 100; i++)
         assert_int_equal(fetch(app->port, "/a").status, 200);
-    assert_int_equal(seen.asked, 2);
-    let_late_ones_go();
+    assert_int_equal(seen.pieces, 2);
+    open_gate();
 
     for (int i = 0; i < 12; i++) {
         buf_reset(&b);
@@ -299,12 +259,12 @@ static void a_piece_that_waits_for_its_thread_is_not_late(void **state)
     int s[3];
 
     s[0] = begin(app, "/2?late");
-    wait_until(&seen.asked, 1);
+    wait_until(&seen.pieces, 1);
     for (int i = 1; i < 3; i++)
         s[i] = begin(app, "/2?late");
     while (hear(s[0], &b))
         ; /* that one is late */
-    let_late_ones_go();
+    open_gate();
 
     for (int i = 1; i < 3; i++) {
         buf_reset(&b);
@@ -369,7 +329,7 @@ static void a_piece_past_its_deadline_cuts_the_stream(void **state)
     assert_int_equal(letters[3], PIECE);
     assert_int_equal(letters[4], 0);
     assert_int_equal(seen.over, 0); /* while next() runs its state stays */
-    let_late_ones_go();
+    open_gate();
 
     wait_until(&seen.over, 1);
     buf_fini(&b);
@@ -384,9 +344,9 @@ static void a_full_queue_refuses_new_requests_and_no_stream_that_has_begun(void 
     struct buf b = {0};
     size_t letters[26];
     get(stream, "/300"); /* more than the system keeps for a client that does not read */
-    wait_until(&seen.asked, 1);
-    for (int before = 0; before != seen.asked; usleep(200000)) /* until it is stalled */
-        before = seen.asked;
+    wait_until(&seen.pieces, 1);
+    for (int before = 0; before != seen.pieces; usleep(200000)) /* until it is stalled */
+        before = seen.pieces;
     get(s[0] = dial(app->port), "/gate");
     wait_for(app, &app->running, 1);
     for (int i = 1; i < 3; i++) {

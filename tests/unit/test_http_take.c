@@ -11,6 +11,7 @@
 #include <fcntl.h>
 
 #include "http_app.h"
+#include "http_seen.h"
 
 /* "/take" counts the letters of its body; "?first" is refused before it is read, "?later" at the
  * second piece, "?gate" waits at the gate with each piece but the first. */
@@ -19,52 +20,6 @@ struct taken {
     size_t bytes, largest;
     uint64_t sum; /* of each byte and its place: no piece is lost, doubled or in another order */
 };
-
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int pieces, over, waiting;
-    bool open;
-} seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-static void count(int *what)
-{
-    pthread_mutex_lock(&seen.lock);
-    ++*what;
-    pthread_cond_broadcast(&seen.changed);
-    pthread_mutex_unlock(&seen.lock);
-}
-
-static void wait_until(const int *what, int value)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_MS / 1000;
-    pthread_mutex_lock(&seen.lock);
-    int rc = 0;
-    while (*what < value && rc == 0)
-        rc = pthread_cond_timedwait(&seen.changed, &seen.lock, &until);
-    pthread_mutex_unlock(&seen.lock);
-    assert_int_equal(rc, 0);
-}
-
-static void pass_gate(void)
-{
-    pthread_mutex_lock(&seen.lock);
-    seen.waiting++;
-    pthread_cond_broadcast(&seen.changed);
-    while (!seen.open)
-        pthread_cond_wait(&seen.changed, &seen.lock);
-    pthread_mutex_unlock(&seen.lock);
-}
-
-static void open_seen(void)
-{
-    pthread_mutex_lock(&seen.lock);
-    seen.open = true;
-    pthread_cond_broadcast(&seen.changed);
-    pthread_mutex_unlock(&seen.lock);
-}
 
 static void over(void *app, struct http_request *request)
 {
@@ -125,8 +80,7 @@ static void work(void *app, void *context, struct http_request *request,
 
 static struct app *serve(struct http_options options)
 {
-    seen.pieces = seen.over = seen.waiting = 0;
-    seen.open = false;
+    forget_seen();
     options.now = now;
     options.work = work;
     options.body_max = 1000;
@@ -284,7 +238,7 @@ static void while_a_piece_is_not_taken_nothing_more_is_read(void **state)
     assert_true(sent < 16 * 1024 * 1024);
     assert_int_equal(seen.pieces, 0);
 
-    open_seen();
+    open_gate();
     say_letters(s, sent, whole - sent);
     struct answer a = one_answer(s, true);
     expect(&a, whole);
@@ -376,7 +330,7 @@ static void a_client_that_leaves_while_its_piece_is_taken_is_forgotten_later(voi
     wait_until(&seen.waiting, 1);
     close(s);
     assert_int_equal(seen.over, 0);
-    open_seen();
+    open_gate();
     wait_until(&seen.over, 1);
     finish(app);
 }
@@ -420,7 +374,7 @@ static void what_takes_too_long_is_cut_off(void **state)
     say_letters(s, 300 * 1024, 1);
     assert_false(hear(s, &b));
     assert_int_equal(b.len, 0);
-    open_seen();
+    open_gate();
     wait_until(&seen.over, 1);
     close(s);
     buf_fini(&b);
@@ -436,7 +390,7 @@ static void a_stop_ends_what_is_being_taken(void **state)
     open_post(busy, "?gate", 10 * 1000 * 1000);
     say_letters(busy, 0, 300 * 1024);
     wait_until(&seen.waiting, 1);
-    open_seen();
+    open_gate();
     http_stop(app->http);
     app->http = NULL;
     assert_int_equal(seen.over, 2);

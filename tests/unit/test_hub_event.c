@@ -7,12 +7,12 @@
 #include <cmocka.h>
 
 #include "base/embed.h"
+#include "event_samples.h"
 #include "io/framing.h"
 #include "usage/event.h"
 #include "usage/hub_event.h"
 #include "usage/id.h"
 #include "usage/specification.h"
-#include "usage_samples.h"
 
 /* Events are written as they go to Kafka, and what the hub makes of them is compared with what the
  * API shows. */
@@ -64,30 +64,12 @@ static const char *rendered(const struct event *e, enum hub_event_type expected)
     return text;
 }
 
-static struct usage *sample_usage(void)
+/* Its base URL is that of another instance: the hub's is shown. */
+static struct event told(enum event_type type, const struct usage *u)
 {
-    struct mapping_settings settings = sample_settings();
-    struct rated_usage *rated = sample_rated(a);
-    struct change change;
-    struct err err;
-    rated->usage = sample_call(a);
-    assert_true(mapping_rated(&settings, rated, -1, SAMPLE_NOW, a, &change, &err));
-    change.usage->revision = 3;
-    return change.usage;
-}
-
-static struct event sample_event(enum event_type type, const struct usage *u)
-{
-    return (struct event){.type = type,
-                          .schema_id = 1,
-                          .usage = u,
-                          .base_url = "https://elsewhere",
-                          .event_time = SAMPLE_NOW,
-                          .occurred = SAMPLE_RATED,
-                          .source = TEXT("med-gz-02"),
-                          .record_id = TEXT("20261123-000417-88231"),
-                          .previous = STATUS_GUIDED,
-                          .field_path = "ratedProductUsage"};
+    struct event e = sample_event(type, u);
+    e.base_url = "https://elsewhere";
+    return e;
 }
 
 /* As GET shows it. */
@@ -126,8 +108,8 @@ static void without_zeros(struct usage *u)
 static void a_state_change_says_from_which_state(void **state)
 {
     (void)state;
-    struct usage *u = sample_usage();
-    struct event e = sample_event(EVENT_STATE_CHANGE, u);
+    struct usage *u = sample_usage(a);
+    struct event e = told(EVENT_STATE_CHANGE, u);
 
     const char *text = rendered(&e, HUB_USAGE_STATE_CHANGE);
 
@@ -145,9 +127,9 @@ static void a_state_change_says_from_which_state(void **state)
 static void only_a_change_of_attributes_has_a_field_path(void **state)
 {
     (void)state;
-    struct usage *u = sample_usage();
-    struct event create = sample_event(EVENT_CREATE, u), delete = sample_event(EVENT_DELETE, u),
-                 change = sample_event(EVENT_ATTRIBUTE_CHANGE, u);
+    struct usage *u = sample_usage(a);
+    struct event create = told(EVENT_CREATE, u), delete = told(EVENT_DELETE, u),
+                 change = told(EVENT_ATTRIBUTE_CHANGE, u);
     create.source = (struct text){0};
 
     assert_null(strstr(rendered(&create, HUB_USAGE_CREATE), "fieldPath"));
@@ -162,7 +144,7 @@ static void only_a_change_of_attributes_has_a_field_path(void **state)
 static void values_extensions_and_relationships_come_back(void **state)
 {
     (void)state;
-    struct usage *u = sample_usage();
+    struct usage *u = sample_usage(a);
     struct characteristic c[] = {
         {.name = TEXT("null"), .value = {.kind = VALUE_NULL}},
         {.name = TEXT("long"), .value = sample_integer(INT64_MIN), .id = TEXT("7")},
@@ -178,7 +160,7 @@ static void values_extensions_and_relationships_come_back(void **state)
     u->extensions = TEXT("{\"x-cell\":{\"lac\":1.50},\"y\":null}");
     u->base_type = TEXT("Usage");
     u->schema_location = TEXT("https://h/s.json");
-    struct event e = sample_event(EVENT_CREATE, u);
+    struct event e = told(EVENT_CREATE, u);
 
     const char *text = rendered(&e, HUB_USAGE_CREATE);
 
