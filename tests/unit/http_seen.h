@@ -46,7 +46,7 @@ static inline void pass_gate(void)
     pthread_mutex_unlock(&seen.lock);
 }
 
-static inline void open_gate(void)
+static inline void let_pass(void)
 {
     pthread_mutex_lock(&seen.lock);
     seen.open = true;

@@ -235,7 +235,7 @@ static void pieces_that_are_slow_leave_threads_to_others(void **state)
     for (int i = 0; i < 100; i++)
         assert_int_equal(fetch(app->port, "/a").status, 200);
     assert_int_equal(seen.pieces, 2);
-    open_gate();
+    let_pass();
 
     for (int i = 0; i < 12; i++) {
         buf_reset(&b);
@@ -264,7 +264,7 @@ static void a_piece_that_waits_for_its_thread_is_not_late(void **state)
         s[i] = begin(app, "/2?late");
     while (hear(s[0], &b))
         ; /* that one is late */
-    open_gate();
+    let_pass();
 
     for (int i = 1; i < 3; i++) {
         buf_reset(&b);
@@ -329,7 +329,7 @@ static void a_piece_past_its_deadline_cuts_the_stream(void **state)
     assert_int_equal(letters[3], PIECE);
     assert_int_equal(letters[4], 0);
     assert_int_equal(seen.over, 0); /* while next() runs its state stays */
-    open_gate();
+    let_pass();
 
     wait_until(&seen.over, 1);
     buf_fini(&b);

@@ -238,7 +238,7 @@ static void while_a_piece_is_not_taken_nothing_more_is_read(void **state)
     assert_true(sent < 16 * 1024 * 1024);
     assert_int_equal(seen.pieces, 0);
 
-    open_gate();
+    let_pass();
     say_letters(s, sent, whole - sent);
     struct answer a = one_answer(s, true);
     expect(&a, whole);
@@ -330,7 +330,7 @@ static void a_client_that_leaves_while_its_piece_is_taken_is_forgotten_later(voi
     wait_until(&seen.waiting, 1);
     close(s);
     assert_int_equal(seen.over, 0);
-    open_gate();
+    let_pass();
     wait_until(&seen.over, 1);
     finish(app);
 }
@@ -374,7 +374,7 @@ static void what_takes_too_long_is_cut_off(void **state)
     say_letters(s, 300 * 1024, 1);
     assert_false(hear(s, &b));
     assert_int_equal(b.len, 0);
-    open_gate();
+    let_pass();
     wait_until(&seen.over, 1);
     close(s);
     buf_fini(&b);
@@ -390,7 +390,7 @@ static void a_stop_ends_what_is_being_taken(void **state)
     open_post(busy, "?gate", 10 * 1000 * 1000);
     say_letters(busy, 0, 300 * 1024);
     wait_until(&seen.waiting, 1);
-    open_gate();
+    let_pass();
     http_stop(app->http);
     app->http = NULL;
     assert_int_equal(seen.over, 2);
