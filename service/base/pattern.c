@@ -176,26 +176,40 @@ static bool take_set_character(struct compiler *c, uint32_t *out)
     return take_escape(c, out);
 }
 
-/* One thing between the brackets. */
-static bool take_set_item(struct compiler *c, struct set *s)
+static bool at_range(const struct compiler *c)
+{
+    return at_text(c, "-") && !at_text(c, "-]");
+}
+
+/* "x", or "x-y". */
+static bool take_range(struct compiler *c, struct set *s)
 {
     uint32_t from, to;
-    if (at_text(c, "[:"))
-        return take_named_class(c, s);
-    if (at_text(c, "[.") || at_text(c, "[="))
-        return give_up(c, "has a collating element in brackets");
-    if (*c->at == '\\' && c->at + 1 < c->end && class_of(c->at[1])) {
-        c->at += 2;
-        return add_class(c, s, text_of(class_of(c->at[-1])));
-    }
     if (!take_set_character(c, &from))
         return false;
-    if (!at_text(c, "-") || at_text(c, "-]"))
+    if (!at_range(c))
         return add(c, s, from, from);
     c->at++;
     if (c->at == c->end)
         return true; /* no bracket comes: that is said */
-    return take_set_character(c, &to) && add(c, s, from, to);
+    if (at_text(c, "[:") || at_text(c, "[.") || at_text(c, "[="))
+        return give_up(c, "has a range in brackets that ends with no character");
+    return take_set_character(c, &to) && add(c, s, from, to) &&
+           (!at_range(c) || give_up(c, "has a range in brackets that begins where another ends"));
+}
+
+/* One thing between the brackets. */
+static bool take_set_item(struct compiler *c, struct set *s)
+{
+    const char *class = *c->at == '\\' && c->at + 1 < c->end ? class_of(c->at[1]) : NULL;
+    if (at_text(c, "[.") || at_text(c, "[="))
+        return give_up(c, "has a collating element in brackets");
+    if (!class && !at_text(c, "[:"))
+        return take_range(c, s);
+    if (class)
+        c->at += 2;
+    return (class ? add_class(c, s, text_of(class)) : take_named_class(c, s)) &&
+           (!at_range(c) || give_up(c, "has a range in brackets that begins with no character"));
 }
 
 /* --- the program ---------------------------------------------------------------------------- */
@@ -224,11 +238,8 @@ static void take_brackets(struct compiler *c)
     struct set s = {.count = 0};
     bool negated = at_text(c, "^");
     c->at += negated;
-    if (at_text(c, "]")) { /* first it is itself */
-        add(c, &s, ']', ']');
-        c->at++;
-    }
-    while (!c->fault && c->at < c->end && *c->at != ']')
+    /* The first is a character, be it a bracket. */
+    for (bool first = true; !c->fault && c->at < c->end && (first || *c->at != ']'); first = false)
         take_set_item(c, &s);
     if (c->at == c->end)
         give_up(c, "has a [ without a ]");

@@ -1,10 +1,7 @@
 """test_events - a listener's query, judged by the service in C, against the rules in Python (lib/query_oracle.py) that the
 filters of a list are tested with too: over random events that have something in every attribute."""
 
-import os
 import random
-import struct
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,26 +9,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from lib.judge import ask  # noqa: E402
 from lib.query_content import Content, Questions, dumps  # noqa: E402
 from lib.query_oracle import Condition, Oracle, to_text  # noqa: E402
 
-PROGRAM = Path(os.environ.get("USAGED_BIN", "build/test/usaged")).parent / "fuzz" / "events"
 EVENTS, ROUNDS = 25, 200
 UNSENT = ("title", "priority")  # TMF635 has them, no event of ours does
-
-
-def ask(frames):
-    """The answer to each frame."""
-    sent = b"".join(struct.pack(">I", len(one)) + one for one in frames)
-    done = subprocess.run([PROGRAM], input=sent, capture_output=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr.decode()
-    answers, rest = [], done.stdout
-    while rest:
-        size = struct.unpack(">I", rest[:4])[0]
-        answers.append(rest[4:4 + size].decode())
-        rest = rest[4 + size:]
-    assert len(answers) == len(frames)
-    return answers
 
 
 def envelope(number, payload):

@@ -101,6 +101,7 @@ static void sets_and_classes(void **state)
     check("^[a-c0-2]$", YES("b", "1"), NO("d", "3", "-"));
     check("^[]a]$", YES("]", "a"), NO("b"));
     check("^[^]a]$", YES("b"), NO("]", "a"));
+    check("^[]-a]$", YES("]", "^", "a"), NO("-", "b"));
     check("^[a-]$", YES("a", "-"), NO("b"));
     check("^[-a]$", YES("a", "-"), NO("b"));
     check("^[[:digit:]x]$", YES("7", "x"), NO("d"));
@@ -121,18 +122,46 @@ static void what_cannot_be_judged_here_is_refused(void **state)
     static const struct {
         const char *expression, *words;
     } bad[] = {
-        {"(", "without a )"},   {")", "without a ("},     {"a)", "without a ("},
-        {"[", "without a ]"},   {"[]", "without a ]"},    {"[a", "without a ]"},
-        {"[a-", "without a ]"}, {"[[:foo:]]", "class"},   {"[[:digit", "[:"},
-        {"[z-a]", "range"},     {"[[.a.]]", "collating"}, {"*", "nothing in front"},
-        {"a**", "nothing"},     {"+a", "nothing"},        {"{2}", "nothing"},
-        {"(*a)", "nothing"},    {"a|*", "nothing"},       {"^*", "behind ^"},
-        {"a{2", "{m}"},         {"a{2,1}", "{m}"},        {"a{256}", "{m}"},
-        {"a{1,x}", "{m}"},      {"\\", "backslash"},      {"(a)\\1", "escape"},
-        {"\\mfoo", "escape"},   {"\\yfoo", "escape"},     {"(?=a)", "ahead"},
-        {"(?i)a", "ahead"},     {"(?<!a)b", "ahead"},     {"***=a", "***"},
-        {"\\x", "escape"},      {"\\u12", "escape"},      {"((a{200}){200})", "too large"},
-        {"[\\", "backslash"},   {"(((", "without a )"},   {"\\0", "escape"},
+        {"(", "without a )"},
+        {")", "without a ("},
+        {"a)", "without a ("},
+        {"[", "without a ]"},
+        {"[]", "without a ]"},
+        {"[a", "without a ]"},
+        {"[a-", "without a ]"},
+        {"[[:foo:]]", "class"},
+        {"[[:digit", "[:"},
+        {"[z-a]", "range"},
+        {"[[.a.]]", "collating"},
+        {"*", "nothing in front"},
+        {"a**", "nothing"},
+        {"+a", "nothing"},
+        {"{2}", "nothing"},
+        {"(*a)", "nothing"},
+        {"a|*", "nothing"},
+        {"^*", "behind ^"},
+        {"a{2", "{m}"},
+        {"a{2,1}", "{m}"},
+        {"a{256}", "{m}"},
+        {"a{1,x}", "{m}"},
+        {"\\", "backslash"},
+        {"(a)\\1", "escape"},
+        {"\\mfoo", "escape"},
+        {"\\yfoo", "escape"},
+        {"(?=a)", "ahead"},
+        {"(?i)a", "ahead"},
+        {"(?<!a)b", "ahead"},
+        {"***=a", "***"},
+        {"\\x", "escape"},
+        {"\\u12", "escape"},
+        {"((a{200}){200})", "too large"},
+        {"[a-c-e]", "another"},
+        {"[\\d-a]", "begins"},
+        {"[[:digit:]-a]", "begins"},
+        {"[a-[:digit:]]", "ends with no"},
+        {"[\\", "backslash"},
+        {"(((", "without a )"},
+        {"\\0", "escape"},
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
