@@ -5,6 +5,7 @@ BUILD := build
 PYTHON := tests/install.sh python
 
 CC := gcc
+Q := $(if $(V),,@)
 PACKAGES := rdkafka avro-c libpq libmicrohttpd jansson libcurl libcrypto libxxhash
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
@@ -36,7 +37,7 @@ FUZZ_SECONDS := 60
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help build install-build install-test install-bench install-check demo test unit flow conformance rig check format \
-        asan coverage bench bench-lookup bench-parked bench-export bench-hub bench-import pieces protocol faults fuzz differential \
+        asan coverage bench bench-ingest bench-http bench-lookup bench-parked bench-export bench-hub bench-import pieces protocol faults fuzz differential \
         clean embedded-files
 
 help:
@@ -44,18 +45,20 @@ help:
 	'make demo      the main job on real parts: builds, starts Kafka, PostgreSQL and a registry, kills usaged in the middle' \
 	'make test      unit tests and flow tests on the rig; ends with "N passed, M failed"' \
 	'make conformance  the checklist of TMF635 v4.0.0 and the rules of the API, a suite of its own (make test runs it too)' \
-	'make build     the program: build/usaged' \
+	'make build     the program: build/usaged (V=1 shows the commands)' \
 	'make rig       starts Kafka, PostgreSQL and the registry, prints their addresses, stays until Ctrl-C' \
 	'make check     format, warnings as errors, clang-tidy, cppcheck, shellcheck, the layers' \
 	'make format    formats the C sources' \
 	'make asan      unit and flow tests under the address and undefined-behaviour sanitizers' \
 	'make coverage  line coverage of all tests: build/coverage/' \
-	'make bench     1,000,000 records from topic to committed events: build/bench.json; reads: build/bench-http.json' \
+	'make bench     the next five, one after another' \
+	'make bench-ingest  1,000,000 records from topic to committed events: build/bench.json' \
+	'make bench-http  GET by id and a page of 100, requests a second, p50, p99: build/bench-http.json' \
+	'make bench-export  exports of 1,000,000 and 5,000,000 usages, rate and memory: build/bench-export.json' \
+	'make bench-import  imports of 200,000 lines, by file and over HTTP: build/bench-import.json' \
+	'make bench-hub  events told a second to ten listeners of which one is dead: build/bench-hub.json' \
 	'make bench-lookup  looks for one msisdn among 10,000,000 usages: build/bench-lookup.json' \
 	'make bench-parked  what 1,000,000 parked ratings cost others: build/bench-parked.json' \
-	'make bench-export  exports of 1,000,000 and 5,000,000 usages, rate and memory: build/bench-export.json' \
-	'make bench-hub  events told a second to ten listeners of which one is dead: build/bench-hub.json' \
-	'make bench-import  imports of 200,000 lines, by file and over HTTP: build/bench-import.json' \
 	'make pieces    nanoseconds a record of reading, mapping, rendering, writing' \
 	'make faults    the long kill, freeze and outage runs (a short form of each is in make test)' \
 	'make fuzz      libFuzzer, a minute a target (FUZZ_SECONDS=3600, FUZZ="record schema"): tests/fuzz/' \
@@ -97,32 +100,39 @@ $(EMBEDDED): embedded-files ;
 define variant
 $(BUILD)/$(1)/%.o: service/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) $$(EXTRA) $$(pkg_cflags) -MMD -MP -c $$< -o $$@
+	@echo 'CC $$@'
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) $$(EXTRA) $$(pkg_cflags) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/$(1)/embedded.o: $(EMBEDDED)
 	@mkdir -p $$(@D)
-	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -c $$< -o $$@
+	@echo 'CC $$@'
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -c $$< -o $$@
 
 $(BUILD)/$(1)/usaged: $(BUILD)/$(1)/main.o $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
-	$$(CC) $$(LDFLAGS_$(1)) $$^ $$(pkg_libs) -o $$@
+	@echo 'LINK $$@'
+	$$(Q)$$(CC) $$(LDFLAGS_$(1)) $$^ $$(pkg_libs) -o $$@
 
 $(BUILD)/$(1)/unit/%: tests/unit/%.c $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
 	@mkdir -p $$(@D)
-	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/unit $$(pkg_cflags) -MMD -MP $$< $$(filter %.o,$$^) $$(LDFLAGS_$(1)) $$(pkg_libs) \
+	@echo 'LINK $$@'
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/unit $$(pkg_cflags) -MMD -MP $$< $$(filter %.o,$$^) $$(LDFLAGS_$(1)) $$(pkg_libs) \
 	  -lcmocka -o $$@
 
 $(BUILD)/$(1)/fuzz/%.o: tests/fuzz/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/fuzz $$(pkg_cflags) -MMD -MP -c $$< -o $$@
+	@echo 'CC $$@'
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/fuzz $$(pkg_cflags) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/$(1)/fuzz/%: $(BUILD)/$(1)/fuzz/%.o $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
-	$$(CC) $$(LDFLAGS_$(1)) $$^ $$(pkg_libs) -o $$@
+	@echo 'LINK $$@'
+	$$(Q)$$(CC) $$(LDFLAGS_$(1)) $$^ $$(pkg_libs) -o $$@
 
 $(BUILD)/$(1)/unit/test_fuzz_cases: $(FUZZERS:%=$(BUILD)/$(1)/fuzz/fuzz_%.o)
 
 $(BUILD)/$(1)/bench/%: tests/bench/%.c $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
 	@mkdir -p $$(@D)
-	$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/unit $$(pkg_cflags) -MMD -MP $$< $$(filter %.o,$$^) $$(LDFLAGS_$(1)) $$(pkg_libs) -o $$@
+	@echo 'LINK $$@'
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) -Itests/unit $$(pkg_cflags) -MMD -MP $$< $$(filter %.o,$$^) $$(LDFLAGS_$(1)) $$(pkg_libs) -o $$@
 endef
 $(foreach v,release test asan cov fuzz,$(eval $(call variant,$(v))))
 
@@ -180,8 +190,12 @@ coverage: install-check install-test
 	@mkdir -p $(BUILD)/coverage
 	@gcovr -r . --object-directory $(BUILD)/cov -e tests --html-details $(BUILD)/coverage/index.html --print-summary
 
-bench: build install-bench
+bench: bench-ingest bench-http bench-export bench-import bench-hub
+
+bench-ingest: build install-test
 	@$(PYTHON) tests/bench/bench.py
+
+bench-http: build install-bench
 	@$(PYTHON) tests/bench/http_bench.py
 
 bench-lookup: build install-test

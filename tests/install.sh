@@ -2,8 +2,8 @@
 # install.sh - gets what building and testing need and this machine lacks (Debian 12).
 #
 #   tests/install.sh build | test | check      each word includes the ones before it; "test" without a word
-#   tests/install.sh bench                     what "test" gets, and the asker of make bench
-#   tests/install.sh python ARGUMENTS          what "test" gets, then runs the tests' Python with ARGUMENTS
+#   tests/install.sh bench                     what "python" gets, and the asker of make bench-http
+#   tests/install.sh python ARGUMENTS          what "test" gets but for the linters, then runs the tests' Python with ARGUMENTS
 #
 # Packages are installed by root only; anyone else is told the one line to run. Python packages, Apache Kafka,
 # Apicurio Registry, the linters of tests/package.json and, where there is none, Node.js go to the user's cache, not
@@ -160,7 +160,7 @@ if [ "$scope" != build ]; then
     flock 9 || exit 1
     install_python
     install_parts
-    install_linters
+    case $scope in test | check) install_linters ;; esac
     exec 9>&-
 fi
 if [ "$scope" = python ]; then

@@ -1,6 +1,6 @@
 """bench - what the main job costs: records from their topics to committed events, all parts on this machine.
 
-    make bench                      four cases, three runs each: build/bench.json
+    make bench-ingest               four cases, three runs each: build/bench.json
     bench.py --runs 1 --records 200000 --case ingest_1
 
 CPU seconds are those of usaged, of all of PostgreSQL and of the broker while the records travel; publishing them into
