@@ -244,7 +244,7 @@ static void print_help(void)
     puts("\noptions, before or behind the command:\n"
          "  -c FILE               reads settings from an INI file\n"
          "  --set NAME=VALUE      sets one setting; wins over environment and file\n"
-         "  --version, --help\n\n"
+         "  --version, --help     (`usaged help COMMAND`: of one command)\n\n"
          "examples:\n"
          "  usaged -c /etc/usaged.ini run\n"
          "  usaged migrate --set database.url=postgresql://usaged_owner@db.example/usaged\n"
@@ -440,8 +440,17 @@ static int read_line(int argc, char **argv, struct line *line, const struct comm
             return EXIT_USAGE;
     }
     int words = argc - optind;
+    if (words > 0 && strcmp(argv[optind], "help") == 0) {
+        line->help = true;
+        optind++;
+        words--;
+    }
     if (line->help) {
         const struct command *named = words > 0 ? find_command(argv[optind]) : NULL;
+        if (words > 0 && !named) {
+            complain("there is no command ", argv[optind]);
+            return EXIT_USAGE;
+        }
         if (named)
             print_command_help(named);
         else

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +21,36 @@ void log_set_thread(const char *name)
     snprintf(thread_name, sizeof thread_name, "%s", name);
 }
 
+enum { LINE_MAX_BYTES = 2048 };
+
+/* Writes `fields` to `out`; of a value that is their end and in quotes, "why=\"%s\"", the quotes
+ * and backslashes are escaped. Returns the bytes, fewer than `size`. */
+static size_t add_fields(char *out, size_t size, const char *fields, va_list args)
+{
+    static const char tail[] = "\"%s\"";
+    char before[512], whole[LINE_MAX_BYTES];
+    size_t length = strlen(fields), tail_length = sizeof tail - 1;
+    bool quoted = length >= tail_length && length < sizeof before &&
+                  strcmp(fields + length - tail_length, tail) == 0;
+    va_list copy;
+    va_copy(copy, args);
+    int n = vsnprintf(whole, sizeof whole, fields, args);
+    snprintf(before, sizeof before, "%.*s", quoted ? (int)(length - tail_length) : 0, fields);
+    int value = quoted ? vsnprintf(NULL, 0, before, copy) + 1 : n;
+    va_end(copy);
+    size_t made = 0, end = n < 0 ? 0 : strlen(whole);
+    if (quoted && (size_t)n == end)
+        end--; /* the last quote comes below */
+    for (size_t i = 0; i < end && made < size - 3; i++) {
+        if ((int)i >= value && (whole[i] == '"' || whole[i] == '\\'))
+            out[made++] = '\\';
+        out[made++] = whole[i];
+    }
+    if (quoted)
+        out[made++] = '"';
+    return made;
+}
+
 void log_line(enum log_level level, const char *text, const char *fields, ...)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -29,17 +60,16 @@ void log_line(enum log_level level, const char *text, const char *fields, ...)
     clock_gettime(CLOCK_REALTIME, &now);
     struct tm tm;
     gmtime_r(&now.tv_sec, &tm);
-    char line[2048];
+    char line[LINE_MAX_BYTES];
     size_t n = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &tm);
     n += (size_t)snprintf(line + n, sizeof line - n, ".%03ldZ %s %s: %s", now.tv_nsec / 1000000,
                           names[level], thread_name, text);
-    if (fields && fields[0] && n < sizeof line - 2) {
+    if (fields && fields[0] && n < sizeof line - 8) {
         line[n++] = ' ';
         va_list args;
         va_start(args, fields);
-        int more = vsnprintf(line + n, sizeof line - n, fields, args);
+        n += add_fields(line + n, sizeof line - n, fields, args);
         va_end(args);
-        n += more < 0 ? 0 : (size_t)more;
     }
     if (n > sizeof line - 2)
         n = sizeof line - 2;

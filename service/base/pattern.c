@@ -44,7 +44,7 @@ static uint32_t next_of(const char **p, const char *end)
 {
     unsigned char c = (unsigned char)*(*p)++;
     int more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-    uint32_t u = more == 0 ? c : c & (0x3f >> more);
+    uint32_t u = more == 0 ? c : c & (0x3fu >> more);
     for (; more > 0 && *p < end; more--)
         u = u << 6 | (*(*p)++ & 0x3f);
     return u;
