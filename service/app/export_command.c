@@ -180,9 +180,9 @@ static void summarize(struct command *c)
     double seconds, per_second = rate(c, &seconds);
     wipe_bar(c);
     fprintf(stderr,
-            "usaged: export: %" PRId64 " usages, %" PRId64 " bytes in %.1f s, %.0f usages/s%s%s\n",
-            c->export.rows, c->output.bytes, seconds, per_second, c->output.file ? ": " : "",
-            c->output.file ? c->output.file : "");
+            "usaged: export: %" PRId64 " usage%s, %" PRId64 " bytes in %.1f s, %.0f usages/s%s%s\n",
+            c->export.rows, c->export.rows == 1 ? "" : "s", c->output.bytes, seconds, per_second,
+            c->output.file ? ": " : "", c->output.file ? c->output.file : "");
 }
 
 /* --- the work ------------------------------------------------------------------------------- */

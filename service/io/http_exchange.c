@@ -11,8 +11,8 @@ enum {
     HTTP_BLOCK =
         32 *
         1024, /* bytes that are given to libmicrohttpd at once; its buffer is half of HTTP_MEMORY */
-    HTTP_PIECE = 256 * 1024, /* bytes of a request's body that are taken at once */
-    HTTP_DISCARD = 64 * 1024 * 1024
+    HTTP_PIECE = 256 * 1024,        /* bytes of a request's body that are taken at once */
+    HTTP_DISCARD = 64 * 1024 * 1024 /* bytes of a refused body that are read before the answer */
 };
 
 struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection)
@@ -97,12 +97,15 @@ void exchange_take_head(struct exchange *x, const char *method)
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, take_field, r);
 }
 
-/* A whole number of a header that MHD has read as one already. */
+/* A whole number of a header that MHD has read as one already. Most clients read no answer before
+ * they have sent all: what is not much too long is read and thrown away first, unless the client
+ * waits for a word (RFC 9110 section 10.1.1). */
 bool exchange_says_too_long(const struct exchange *x)
 {
     struct text length = http_header(&x->request, "Content-Length");
     unsigned long long n = length.p ? strtoull(length.p, NULL, 10) : 0;
-    return n > 2 * x->http->options.body_max;
+    bool waits = http_header(&x->request, "Expect").p != NULL;
+    return n > x->http->options.body_max + (waits ? 0 : HTTP_DISCARD);
 }
 
 bool exchange_read_body(struct exchange *x, const char *bytes, size_t n)
@@ -111,7 +114,7 @@ bool exchange_read_body(struct exchange *x, const char *bytes, size_t n)
     size_t max = http->options.body_max;
     if (x->discarded > 0 || x->no_room || n > max - x->body.len) {
         x->discarded += x->no_room ? 0 : n;
-        return x->discarded <= max;
+        return x->discarded <= HTTP_DISCARD;
     }
     if (atomic_fetch_add(&http->bodies, n) + n > http->options.bodies_max) {
         atomic_fetch_sub(&http->bodies, n);

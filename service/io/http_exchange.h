@@ -75,8 +75,8 @@ void turn_free(struct turn *t);
 /* Method and headers: copied, since the connection may be gone before work() is done with them. */
 void exchange_take_head(struct exchange *x, const char *method);
 
-/* By Content-Length: much too long, so that it need not come before the answer. A little more than
- * may be is read and thrown away, since a client that is still sending may not see the answer. */
+/* By Content-Length: so long, or of a client that waits for a word, that the answer goes out
+ * without it. Else what is too long is read and thrown away first. */
 bool exchange_says_too_long(const struct exchange *x);
 
 /* Bytes of a body that is taken in pieces; true: a piece is there. */

@@ -79,6 +79,26 @@ static const char *body_fault(const struct http_request *request, bool http_1_0)
     return chunked && !http_1_0 ? NULL : "Transfer-Encoding must be chunked, in HTTP/1.1";
 }
 
+/* Headers of which only one is ever looked at: a second line would be passed over in silence. */
+static const struct {
+    const char *name, *fault;
+} once[] = {
+    {"Authorization", "Authorization stands there more than once"},
+    {"Content-Type", "Content-Type stands there more than once"},
+    {"Idempotency-Key", "Idempotency-Key stands there more than once"},
+    {"If-Match", "If-Match stands there more than once; write all its tags into one line"},
+    {"If-None-Match",
+     "If-None-Match stands there more than once; write all its tags into one line"},
+};
+
+static const char *once_fault(const struct http_request *request)
+{
+    for (size_t i = 0; i < sizeof once / sizeof *once; i++)
+        if (count(request, once[i].name) > 1)
+            return once[i].fault;
+    return NULL;
+}
+
 const char *http_guard_fault(const struct http_request *request, const char *version)
 {
     bool http_1_0 = strcmp(version, "HTTP/1.0") == 0;
@@ -92,7 +112,8 @@ const char *http_guard_fault(const struct http_request *request, const char *ver
     int hosts = count(request, "Host");
     if (hosts > 1 || (hosts == 0 && !http_1_0))
         return "There must be exactly one Host";
-    return body_fault(request, http_1_0);
+    const char *fault = once_fault(request);
+    return fault ? fault : body_fault(request, http_1_0);
 }
 
 size_t http_guard_head_size(const struct http_request *request)

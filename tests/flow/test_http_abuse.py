@@ -72,6 +72,8 @@ BAD = {
     "ten thousand values": (get("id=" + ",".join(["a"] * 10_000)), 414, "target"),
     "a length and a coding": (smuggled(), 400, "Content-Length and Transfer-Encoding"),
     "two lengths": (post(SOUND, "Content-Length: 3"), 400, "Content-Length"),
+    "two idempotency keys": (post(SOUND, "Idempotency-Key: a", "Idempotency-Key: b"), 400, "Idempotency-Key"),
+    "two lines of a condition": (post(SOUND, 'If-Match: "1"', 'If-Match: "2"'), 400, "If-Match"),
 }
 EVERYTHING = """
 SELECT (SELECT count(*) FROM usage_row), (SELECT count(*) FROM usage_specification), (SELECT count(*) FROM idempotency),

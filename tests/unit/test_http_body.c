@@ -74,12 +74,48 @@ static void a_body_that_says_it_is_much_too_long_is_413_before_it_is_read(void *
 {
     (void)state;
     struct app *app = start(reading());
-    const char request[] = "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 129\r\n\r\n";
+    const char request[] = "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 67108929\r\n\r\n";
 
     struct buf b = whole_conversation(app->port, request, strlen(request));
 
     assert_memory_equal(b.data, "HTTP/1.1 413", 12);
     assert_non_null(strstr(b.data, "The body is longer than 64 bytes"));
+    buf_fini(&b);
+    finish(app);
+}
+
+static void a_client_that_waits_for_a_word_hears_413_before_it_has_sent_its_body(void **state)
+{
+    (void)state;
+    struct app *app = start(reading());
+    const char request[] =
+        "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 65\r\nExpect: 100-continue\r\n\r\n";
+
+    struct buf b = whole_conversation(app->port, request, strlen(request));
+
+    assert_memory_equal(b.data, "HTTP/1.1 413", 12);
+    buf_fini(&b);
+    finish(app);
+}
+
+/* Its client reads nothing before it has sent all, as most do. */
+static void a_body_that_is_far_too_long_is_read_and_then_413(void **state)
+{
+    (void)state;
+    struct app *app = start(reading());
+    int s = dial(app->port);
+    enum { LONG = 8 * 1024 * 1024 };
+    char *body = malloc(LONG);
+    memset(body, 'x', LONG);
+    struct buf b = {0};
+    buf_printf(&b, "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n", LONG);
+
+    say(s, b.data, b.len);
+    say(s, body, LONG);
+
+    assert_int_equal(one_answer(s, true).status, 413);
+    close(s);
+    free(body);
     buf_fini(&b);
     finish(app);
 }
@@ -129,13 +165,20 @@ static void chunks_without_an_end_end_the_connection(void **state)
     struct buf b = {0};
 
     ask(s, "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
-    for (int i = 0; i < 3 * BODY_MAX; i++)
-        ask(s, "1\r\nx\r\n");
+    enum { CHUNK = 0x100000 };
+    char *chunk = malloc(CHUNK + 16);
+    int head = snprintf(chunk, 16, "%x\r\n", CHUNK);
+    memset(chunk + head, 'x', CHUNK);
+    for (int i = 0; i < 1000 && send(s, chunk, (size_t)head + CHUNK, MSG_NOSIGNAL) > 0 &&
+                    send(s, "\r\n", 2, MSG_NOSIGNAL) == 2;
+         i++)
+        assert_int_not_equal(i, 999);
     while (hear(s, &b))
         ;
 
     assert_int_equal(fetch(app->port, "/a").status, 200);
     close(s);
+    free(chunk);
     buf_fini(&b);
     finish(app);
 }
@@ -333,6 +376,8 @@ int main(void)
         cmocka_unit_test(a_body_in_chunks_is_one_body),
         cmocka_unit_test(what_is_answered_before_the_body_ends_the_connection),
         cmocka_unit_test(a_body_that_says_it_is_much_too_long_is_413_before_it_is_read),
+        cmocka_unit_test(a_client_that_waits_for_a_word_hears_413_before_it_has_sent_its_body),
+        cmocka_unit_test(a_body_that_is_far_too_long_is_read_and_then_413),
         cmocka_unit_test(a_body_of_the_longest_length_is_taken),
         cmocka_unit_test(chunks_that_are_too_long_together_are_413),
         cmocka_unit_test(chunks_without_an_end_end_the_connection),
