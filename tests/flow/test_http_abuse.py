@@ -84,9 +84,11 @@ SELECT (SELECT count(*) FROM usage_row), (SELECT count(*) FROM usage_specificati
 @pytest.fixture(scope="module")
 def abused(rig):
     scene = rig.scene("abused")
-    service = scene.service(settings={"http.statement-timeout-ms": 1000})
+    service = scene.service()
     service.migrate()
     service.start()
+    scene.hasty = scene.service("hasty", settings={"http.statement-timeout-ms": 1000})
+    scene.hasty.start()
     client = Connection(service.http)
     for word in ("aaaa", "x" * 20_000 + "!"):
         client.send(post({**SOUND, "description": word}))
@@ -159,14 +161,14 @@ def test_a_url_of_two_megabytes_is_refused_or_cut_off(abused):
 def test_a_regular_expression_that_never_ends_is_given_up(abused):
     """Back references can make PostgreSQL's search take for ever."""
     bomb = "^(x*)*\\1!$"
-    connection = Connection(abused.service_.http)
+    connection = Connection(abused.hasty.http)
 
     connection.send(get("limit=1&description.regex=" + quote(bomb)))
     status, body = connection.answer()
 
     error = json.loads(body)
     assert status == 503 and "http.statement-timeout-ms" in error["message"], error
-    is_usable_or_closed(connection, abused.service_)
+    is_usable_or_closed(connection, abused.hasty)
 
 
 def test_regular_expressions_that_take_long_to_compile_share_one_timeout(abused):
@@ -174,11 +176,11 @@ def test_regular_expressions_that_take_long_to_compile_share_one_timeout(abused)
     compiled, so they are new ones each time."""
     new = uuid4().hex
     regexes = [f"({letter}?){{255}}{letter}{{255}}{new}" for letter in "abcdefghijklmnop"]
-    connection = Connection(abused.service_.http)
+    connection = Connection(abused.hasty.http)
 
     connection.send(get("limit=1&" + "&".join("description.regex=" + quote(one) for one in regexes)))
     status, body = connection.answer()
 
     error = json.loads(body)
     assert status == 503 and "http.statement-timeout-ms" in error["message"], error
-    is_usable_or_closed(connection, abused.service_)
+    is_usable_or_closed(connection, abused.hasty)
