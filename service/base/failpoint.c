@@ -24,6 +24,7 @@ void failpoint(const char *name)
     int fd = open(mark, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0)
         return;
+    dprintf(fd, "%d\n", (int)getpid());
     close(fd);
     /* To this thread, which then goes no step further; sent to the process, another one may take it
      * first. */

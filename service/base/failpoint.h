@@ -5,7 +5,7 @@
  *
  *     USAGED_FAILPOINT="after-commit:kill:7"  the 7th time this place is reached, SIGKILL
  *     USAGED_FAILPOINT="in-copy:stop:3"       the 3rd time, SIGSTOP
- *     USAGED_FAILPOINT_MARK=/tmp/x            made just before, so that the test knows of it
+ *     USAGED_FAILPOINT_MARK=/tmp/x            made just before, with the pid in it
  *
  * Once it has fired (the file exists) it does not fire again.
  *

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from rig.wait import until
@@ -32,13 +33,21 @@ class Failpoint:
     def __init__(self, scene: Scene, name: str, action: str, times: int):
         self.name, self.action, self.times = name, action, times
         self.mark = scene.folder / f"mark-{next(self._numbers)}-{name}"
+        self._fired = False
 
     @property
     def env(self) -> dict[str, str]:
         return {"USAGED_FAILPOINT": f"{self.name}:{self.action}:{self.times}", "USAGED_FAILPOINT_MARK": str(self.mark)}
 
     def fired(self) -> bool:
-        return self.mark.exists()
+        """Between the mark and the stop is a moment: whoever freezes and thaws the process then has it stop once more, for ever."""
+        self._fired = self._fired or self.mark.exists() and (self.action != "stop" or self._stands_still())
+        return self._fired
+
+    def _stands_still(self) -> bool:
+        pid = self.mark.read_text().strip()
+        stat = Path(f"/proc/{pid}/stat")
+        return bool(pid) and (not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def __str__(self) -> str:
         return f"{self.name}:{self.action}:{self.times}"
