@@ -40,6 +40,18 @@ static void cut_queue(struct lane *lane, int left)
     }
 }
 
+static void wait_for_retry(struct hub *h, struct lane *lane)
+{
+    lane->waiting = true;
+    TAILQ_INSERT_TAIL(&h->retrying, lane, link);
+}
+
+static void wait_no_more(struct hub *h, struct lane *lane)
+{
+    lane->waiting = false;
+    TAILQ_REMOVE(&h->retrying, lane, link);
+}
+
 struct lane *hub_lane_new(struct hub *h, struct listener *l, struct place *place,
                           const struct hub_position *from)
 {
@@ -57,7 +69,7 @@ struct lane *hub_lane_new(struct hub *h, struct listener *l, struct place *place
                                             : left > HUB_RETRY_MAX_MS ? HUB_RETRY_MAX_MS
                                                                       : left);
         l->failing++;
-        TAILQ_INSERT_TAIL(&h->retrying, lane, link);
+        wait_for_retry(h, lane);
     }
     l->lanes[place->number] = lane;
     return lane;
@@ -69,9 +81,9 @@ static void drop_lane(struct hub *h, struct lane *lane)
     if (lane->post) {
         poster_drop(h->poster, lane->post);
         l->posts--;
-    } else if (lane->failures > 0) {
-        TAILQ_REMOVE(&h->retrying, lane, link);
     }
+    if (lane->waiting)
+        wait_no_more(h, lane);
     if (lane->failures > 0)
         l->failing--;
     if (lane->ready)
@@ -255,7 +267,7 @@ static void failed(struct hub *h, struct lane *lane, const char *why)
     lane->retry_at = instant_ticks() + backoff_ms(h, lane->failures);
     lane->dirty = true;
     cut_queue(lane, 1);
-    TAILQ_INSERT_TAIL(&h->retrying, lane, link);
+    wait_for_retry(h, lane);
 }
 
 void hub_lanes_results(struct hub *h)
@@ -277,22 +289,24 @@ int64_t hub_lanes_next_retry(const struct hub *h)
 {
     const struct lane *lane;
     int64_t next = INT64_MAX;
-    TAILQ_FOREACH(lane, &h->retrying, link) /* those with enough posts wait for one of them */
-    if (lane->retry_at < next && lane->count > 0 && lane->listener->posts < HUB_POSTS_MAX)
+    TAILQ_FOREACH(lane, &h->retrying, link)
+    if (lane->retry_at < next && lane->count > 0)
         next = lane->retry_at;
     return next;
 }
 
+/* What is due stands in line with its listener's other lanes: were it to wait for a post that is
+ * free, these would always be quicker, for as long as they have events. */
 void hub_lanes_retry(struct hub *h)
 {
     struct lane *next;
     int64_t now = instant_ticks();
     for (struct lane *lane = TAILQ_FIRST(&h->retrying); lane; lane = next) {
         next = TAILQ_NEXT(lane, link);
-        if (lane->retry_at > now || lane->count == 0 || lane->listener->posts >= HUB_POSTS_MAX)
+        if (lane->retry_at > now || lane->count == 0)
             continue;
-        TAILQ_REMOVE(&h->retrying, lane, link);
-        deliver(h, lane);
+        wait_no_more(h, lane);
+        make_ready(h, lane);
     }
 }
 

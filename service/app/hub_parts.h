@@ -54,6 +54,7 @@ struct lane {
     int failures;      /* of the queue's head, in a row */
     int64_t retry_at;  /* ticks, while there are any */
     bool ready;        /* in its listener's list */
+    bool waiting;      /* in the hub's `retrying`: it has failures, and nothing under way */
     bool dirty;        /* not in PostgreSQL as it is */
     int64_t kept_high;
     TAILQ_ENTRY(lane) link; /* of the listener's `ready`, or of the hub's `retrying` */
