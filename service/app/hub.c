@@ -26,7 +26,10 @@ enum {
     WATCH_MS = 120000,
     FINISH_MS = 1000,
     FINISH_LOOK_MS = 50,
+    BREATH_MS = 200, /* deliveries, before there is another look whether PostgreSQL has answered */
+    BREATH_LOOK_MS = 20,
     DATABASE_MS = 5000,
+    STATEMENT_MS = 4000, /* less: what we give up must not stay in line for a lock */
     ARENA_BLOCK = 64 * 1024
 };
 
@@ -351,12 +354,21 @@ static void finish(struct hub *h)
     }
 }
 
-/* While PostgreSQL is waited for. */
+/* While PostgreSQL is waited for. Deliveries go on: libcurl counts the time of a delivery whether
+ * we look or not, so a listener that has answered long ago would else have failed. */
 static void breathe(void *hub, int waited_ms)
 {
     (void)waited_ms;
     struct hub *h = hub;
+    int64_t end = instant_ticks() + BREATH_MS;
     health_beat(h->owner);
+    do {
+        hub_lanes_retry(h);
+        if (poster_is_idle(h->poster))
+            return;
+        poster_run(h->poster, BREATH_LOOK_MS, NULL, 0);
+        hub_lanes_results(h);
+    } while (instant_ticks() < end && !stop_asked());
 }
 
 static void open_parts(struct hub *h)
@@ -371,6 +383,7 @@ static void open_parts(struct hub *h)
     h->db = db_new(&(struct db_options){.url = s->database_url,
                                         .application_name = name,
                                         .deadline_ms = DATABASE_MS,
+                                        .statement_timeout_ms = STATEMENT_MS,
                                         .idle = breathe,
                                         .idle_arg = h});
     h->arena = arena_new(ARENA_BLOCK);

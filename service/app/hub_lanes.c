@@ -326,6 +326,15 @@ static struct hub_position kept_form(const struct lane *lane)
         .retry_at = lane->failures > 0 ? instant_now() + (left > 0 ? left : 0) : INSTANT_NONE};
 }
 
+/* What moves while PostgreSQL is waited for is dirty again. */
+static void mark_kept(struct lane **lanes, const struct hub_position *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        lanes[i]->dirty = false;
+        lanes[i]->kept_high = all[i].high;
+    }
+}
+
 bool hub_lanes_keep(struct hub *h, struct err *err)
 {
     size_t most = h->listener_count * (size_t)h->place_count, n = 0;
@@ -341,11 +350,10 @@ bool hub_lanes_keep(struct hub *h, struct err *err)
                 lanes[n++] = lane;
         }
     failpoint("hub-before-keep");
-    if (n > 0 && !hub_store_keep(h->db, all, n, err))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        lanes[i]->dirty = false;
-        lanes[i]->kept_high = all[i].high;
-    }
-    return true;
+    mark_kept(lanes, all, n);
+    if (n == 0 || hub_store_keep(h->db, all, n, err))
+        return true;
+    for (size_t i = 0; i < n; i++)
+        lanes[i]->dirty = true;
+    return false;
 }

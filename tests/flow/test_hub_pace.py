@@ -1,0 +1,100 @@
+"""Who waits for whom in the hub: partitions of one listener, listeners that are far apart, ingestion, PostgreSQL."""
+
+import threading
+
+from lib.faults import lines
+from lib.hub import Hub, check_numbers, numbers_of
+from lib.listener import HANG
+from lib.records import Records
+from lib.settle import wait_settled
+from rig.wait import until
+
+
+def test_a_retry_gets_its_turn_while_other_partitions_are_busy(rig, listening):
+    """More partitions than deliveries at once: those that go on must not keep the one that is to be told again from it."""
+    partitions, each = 24, 30
+    scene = rig.scene("hub-turns", partitions=partitions)
+    hub = Hub(scene)
+    refused = threading.Event()
+
+    def answer(told):
+        if told.body["eventId"] != "0" or refused.is_set():
+            return 201
+        refused.set()
+        return 503
+
+    listener = listening(answer)
+    listener.pause = 0.02  # much less than it takes to tell it all
+    hub.register(listener.url)
+    hub.numbered(0, partitions * each)
+
+    listener.wait(partitions * each, 60)
+
+    check_numbers(listener, 0, partitions * each, partitions)
+    place = numbers_of(listener.told).index(0)
+    assert place < partitions * each / 2, f"told again as number {place} of {partitions * each}"
+    hub.close()
+
+
+def test_a_listener_that_never_answers_holds_up_neither_ingestion_nor_another(scene, listening, publisher, settled_and_right):
+    hub = Hub(scene, {"hub.timeout-ms": 600_000})
+    silent, good = listening(lambda _: HANG), listening()
+    hub.register(silent.url)
+    hub.register(good.url)
+
+    publisher.raws(Records(1).take(500))
+    settled_and_right()
+
+    good.wait(500)
+    assert not silent.told and 0 < len(silent.tried) <= scene.partitions, "one of each partition is under way"
+    assert not lines(hub.service, "listener fails"), "its time is not over"
+    hub.client.close()
+
+
+def test_deliveries_go_on_while_postgresql_does_not_answer(scene, listening):
+    """How far listeners are cannot be written down for a while. That is no fault of theirs."""
+    hub = Hub(scene, {"hub.timeout-ms": 3000})
+    listener = listening()
+    hub.register(listener.url)
+    hub.numbered(0, 4)
+    listener.wait(4)
+    listener.pause = 0.1  # so that some are always under way
+
+    with scene.connect() as db, db.transaction():
+        db.execute("LOCK TABLE hub_position IN ACCESS EXCLUSIVE MODE")
+        hub.numbered(4, 400)
+        listener.wait(404, 60)
+        hub.service.wait_log("the hub waits ")
+        waiting = db.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                             "wait_event_type = 'Lock'").fetchone()[0]
+
+    assert waiting <= 1, "what the hub has given up does not stay in line"
+    check_numbers(listener, 0, 404, scene.partitions)
+    assert len(listener.tried) == 404 and not lines(hub.service, "listener fails")
+    hub.service.wait_log("the hub goes on ")
+    until("it is written down", lambda: hub.service.metric("usaged_hub_backlog") == 0)
+    hub.client.close()
+
+
+def test_listeners_that_are_far_apart_are_both_told_in_order(rig, listening):
+    """One takes its time, one was away: what is between them is more than a cursor reads through."""
+    scene = rig.scene("hub-apart", partitions=1)
+    hub = Hub(scene)
+    refusing = [True]
+    slow, away, good = listening(), listening(lambda _: 503 if refusing[0] else 201), listening()
+    slow.pause = 0.2
+    for one in (slow, away, good):
+        hub.register(one.url)
+    hub.numbered(0, 8000)
+    good.wait(8000, 60)
+    refusing[0] = False
+    away.wait(8000, 60)
+    assert len(slow.told) < 8000
+
+    slow.pause = 0
+    hub.numbered(8000, 400)
+
+    for one in (slow, away, good):
+        one.wait(8400, 60)
+        check_numbers(one, 0, 8400, 1)
+    hub.close()
