@@ -20,7 +20,9 @@
 
 enum {
     LOOK_MS = 1000, /* at the listeners, and how far they are is written down */
+    BACK_MS = 3000, /* without a new error all is well again */
     AGAIN_MS = 500, /* a takeover that failed */
+    SOON_MS = 100,  /* .. that a partition asks for */
     CATCH_UP_MS = 50,
     CURSOR_MS = 5, /* while a cursor waits for its first message */
     WATCH_MS = 120000,
@@ -256,14 +258,27 @@ static bool look(struct hub *h, struct err *err)
 
 /* --- the thread ----------------------------------------------------------------------------- */
 
+/* Not at once: others may have lost their position too, and one takeover is for all. */
+static void take_over_soon(struct hub *h)
+{
+    int64_t soon = instant_ticks() + SOON_MS;
+    if (!h->assigned)
+        return;
+    h->must_take_over = true;
+    h->next_take_over = h->next_take_over > soon ? h->next_take_over : soon;
+}
+
 static bool take_over_again(struct hub *h, struct err *err)
 {
     int64_t now = instant_ticks();
     if (!h->must_take_over || now < h->next_take_over)
         return true;
     h->next_take_over = now + AGAIN_MS;
+    arena_reset(h->arena); /* what is written down is not told twice */
+    if (!db_open(h->db, err) || !hub_lanes_keep(h, err))
+        return false;
     rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_copy(h->assigned);
-    bool ok = hub_take_over(h, parts, err) && consumer_seek(h->consumer, parts, err);
+    bool ok = hub_take_over(h, parts, err) && consumer_begin(h->consumer, parts, err);
     rd_kafka_topic_partition_list_destroy(parts);
     h->must_take_over = !ok;
     return ok;
@@ -317,8 +332,8 @@ static bool step(struct hub *h, bool *more)
     *more = hub_read_front(h, &err);
     if (!judge(h, &err))
         return false;
-    if (err.kind == ERR_RETRY && !err.code && h->assigned)
-        h->must_take_over = true; /* a position that is no longer there */
+    if (hub_position_is_gone(&err))
+        take_over_soon(h);
     err_clear(&err);
     if (!take_over_again(h, &err) && !judge(h, &err))
         return false;

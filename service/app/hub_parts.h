@@ -133,7 +133,7 @@ int64_t hub_lanes_next_retry(const struct hub *h); /* ticks; INT64_MAX: none */
 /* Writes down how far all are. */
 bool hub_lanes_keep(struct hub *h, struct err *err) MUST_CHECK;
 
-/* --- hub_read.c ------------------------------------------------------------------------------- */
+/* --- hub_places.c ----------------------------------------------------------------------------- */
 
 /* The partitions of `parts` become the places, each with its lanes and its first offset. */
 bool hub_take_over(struct hub *h, rd_kafka_topic_partition_list_t *parts,
@@ -143,6 +143,17 @@ void hub_drop_places(struct hub *h); /* with all lanes */
 /* Lanes for listeners that have come since. */
 bool hub_add_lanes(struct hub *h, struct err *err) MUST_CHECK;
 
-/* True: there is more to be read at once. An error of the consumer is in `err`. */
+/* Events between two offsets are gone from the topic. `why` may be "". */
+void hub_say_lost(const struct place *place, int64_t from, int64_t to, int listeners,
+                  const char *why);
+
+/* --- hub_read.c ------------------------------------------------------------------------------- */
+
+/* True: there is more to be read at once. An error of the consumer is in `err`, the one that
+ * matters most of several. */
 bool hub_read_front(struct hub *h, struct err *err);
+bool hub_position_is_gone(const struct err *err); /* it says so: a takeover finds another */
+
+/* Reads for those that are behind. True: there is more. */
 bool hub_catch_up(struct hub *h);
+void hub_close_cursor(struct hub *h, struct place *place); /* if it has one */

@@ -1,5 +1,5 @@
 /* Reading the outbound topics: at the front for those that keep up, and apart for those that are
- * behind; and where all of them begin. */
+ * behind. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 enum {
     FRONT_TURN = 500, /* messages, before others have their turn */
     CURSOR_TURN = 200,
-    BOUNDS_MS = 3000,
-    NEAR = 1000, /* offsets: who is further behind than that is caught up with apart */
+    BOUNDS_MS = 5000,
+    FAR = 5000, /* offsets: a cursor that reads through so many wastes what a new one costs */
     SCHEMA_MS = 500,
     SCHEMA_AGAIN_MS = 500,
     PATIENCE_MS = 5000,
@@ -129,12 +129,32 @@ static void pass_front(struct hub *h, struct place *place, const rd_kafka_messag
     place->front = m->offset + 1;
 }
 
+/* The error that matters most of two: a position that is gone is to be mended. */
+static void note_error(struct err *err, const struct err *another)
+{
+    if (err->kind == ERR_NONE || another->kind == ERR_FATAL || hub_position_is_gone(another))
+        *err = *another;
+}
+
+bool hub_position_is_gone(const struct err *err)
+{
+    return err->kind == ERR_RETRY && !err->code;
+}
+
+/* Errors do not end it: each partition of a topic that was made anew has one, and a takeover mends
+ * all. */
 bool hub_read_front(struct hub *h, struct err *err)
 {
+    struct err one;
+    err_clear(err);
     for (int i = 0; i < FRONT_TURN; i++) {
-        rd_kafka_message_t *m = consumer_poll(h->consumer, 0, err);
-        if (!m)
+        rd_kafka_message_t *m = consumer_poll(h->consumer, 0, &one);
+        if (!m && one.kind == ERR_NONE)
             return false;
+        if (!m) {
+            note_error(err, &one);
+            continue;
+        }
         struct place *place = find_place(h, rd_kafka_topic_name(m->rkt), m->partition);
         if (place && m->offset >= place->front)
             pass_front(h, place, m);
@@ -174,7 +194,7 @@ static int64_t wanted_from(const struct hub *h, const struct place *place)
     return least;
 }
 
-static void close_cursor(struct hub *h, struct place *place)
+void hub_close_cursor(struct hub *h, struct place *place)
 {
     if (!place->cursor)
         return;
@@ -213,18 +233,28 @@ static void nothing_until(struct hub *h, struct place *place, int64_t to)
     place->cursor_at = to;
 }
 
+static int count_below(const struct hub *h, const struct place *place, int64_t offset)
+{
+    int count = 0;
+    for (size_t i = 0; i < h->listener_count; i++) {
+        const struct lane *lane = h->listeners[i]->lanes[place->number];
+        count += lane && lane->need < offset;
+    }
+    return count;
+}
+
 /* What was not delivered in time is gone from the topic. */
 static void skip_lost(struct hub *h, struct place *place, const char *why)
 {
-    int64_t low, high;
+    int64_t low;
     struct err err;
-    if (!consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, &low, &high, &err))
+    if (!consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, &low, NULL, &err))
         return;
-    log_line(LOG_ERROR,
-             "events are no longer there that listeners have not had: the topic's retention is "
-             "too short for them",
-             "topic=%s partition=%d from=%" PRId64 " to=%" PRId64 " why=\"%s\"", place->topic,
-             place->partition, place->cursor_at, low, why);
+    if (low <= place->cursor_at) { /* it stands behind the end: the topic was made anew */
+        h->must_take_over = h->assigned != NULL;
+        return;
+    }
+    hub_say_lost(place, place->cursor_at, low, count_below(h, place, low), why);
     place->cursor_at = 0;
     nothing_until(h, place, low < place->front ? low : place->front);
 }
@@ -242,7 +272,7 @@ static bool step_cursor(struct hub *h, struct place *place)
     place->held = NULL;
     if (!m && err.kind != ERR_NONE) {
         skip_lost(h, place, err.text);
-        close_cursor(h, place);
+        hub_close_cursor(h, place);
     } else if (!m && end >= 0) {
         nothing_until(h, place, end < place->front ? end : place->front);
     }
@@ -266,7 +296,7 @@ static bool catch_up(struct hub *h, struct place *place)
 {
     bool shown = false;
     if (place->cursor && !is_useful(h, place))
-        close_cursor(h, place);
+        hub_close_cursor(h, place);
     if (!place->cursor && h->cursor_count < HUB_CURSORS_MAX) {
         int64_t from = wanted_from(h, place);
         if (from >= 0)
@@ -287,190 +317,4 @@ bool hub_catch_up(struct hub *h)
         shown |= catch_up(h, &h->places[(h->first_place + i) % h->place_count]);
     h->first_place++;
     return shown;
-}
-
-/* --- where they begin ----------------------------------------------------------------------- */
-
-/* topic NULL, partition -1: any. */
-static const struct hub_position *find_position(const struct hub_position *all, size_t n,
-                                                const struct listener *l, const char *topic,
-                                                int partition)
-{
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(&all[i].listener, &l->id, sizeof l->id) == 0 &&
-            (!topic || text_is(all[i].topic, topic)) &&
-            (partition < 0 || all[i].partition == partition))
-            return &all[i];
-    return NULL;
-}
-
-/* Of a lane that PostgreSQL has never seen: a partition that was added since the listener is there
- * is all its own; a topic that is not the one of its days has nothing for it but what comes. */
-static struct hub_position first_position(const struct hub_position *all, size_t n,
-                                          const struct listener *l, const struct place *place,
-                                          int64_t low, int64_t high)
-{
-    bool knows_topic = find_position(all, n, l, place->topic, -1) != NULL;
-    int64_t next = knows_topic ? low : high;
-    return (struct hub_position){
-        .listener = l->id, .next = next, .high = next, .retry_at = INSTANT_NONE};
-}
-
-/* The place in a partition is believed only inside of it. */
-static bool adjust(struct hub *h, const struct place *place, int64_t low, int64_t high,
-                   struct hub_position *at, struct err *err)
-{
-    if (at->next >= low && at->next <= high)
-        return true;
-    bool anew = at->next > high;
-    log_line(LOG_ERROR,
-             anew ? "a topic was made anew: its listeners get it from its beginning"
-                  : "events are no longer there that a listener has not had: the topic's retention "
-                    "is too short for it",
-             "topic=%s partition=%d position=%" PRId64 " low=%" PRId64 " high=%" PRId64,
-             place->topic, place->partition, at->next, low, high);
-    at->next = low;
-    at->high = low;
-    at->topic = text_of(place->topic);
-    at->partition = place->partition;
-    return !anew || hub_store_reset(h->db, at, err);
-}
-
-static void add_lane(struct hub *h, struct listener *l, struct place *place,
-                     const struct hub_position *at, bool known)
-{
-    struct lane *lane = hub_lane_new(h, l, place, at);
-    lane->dirty = !known;
-}
-
-/* At a takeover, when nothing is being read: then a broker answers at once. */
-static bool take_lane(struct hub *h, struct listener *l, struct place *place, int64_t low,
-                      int64_t high, const struct hub_position *all, size_t n, struct err *err)
-{
-    const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
-    if (!find_position(all, n, l, NULL, -1)) /* gone or suspended, as the next look will tell */
-        return true;
-    struct hub_position at = known ? *known : first_position(all, n, l, place, low, high);
-    if (!adjust(h, place, low, high, &at, err))
-        return false;
-    add_lane(h, l, place, &at, known != NULL);
-    return true;
-}
-
-/* Not at the least position: one listener that is far behind would let all others wait. */
-static int64_t front_of(const struct hub *h, const struct place *place, int64_t high)
-{
-    int64_t most = -1, front = -1;
-    for (size_t i = 0; i < h->listener_count; i++)
-        if (h->listeners[i]->lanes[place->number] &&
-            h->listeners[i]->lanes[place->number]->need > most)
-            most = h->listeners[i]->lanes[place->number]->need;
-    for (size_t i = 0; i < h->listener_count; i++) {
-        const struct lane *lane = h->listeners[i]->lanes[place->number];
-        if (lane && lane->need >= most - NEAR && (front < 0 || lane->need < front))
-            front = lane->need;
-    }
-    return front < 0 ? high : front;
-}
-
-void hub_drop_places(struct hub *h)
-{
-    for (size_t i = 0; i < h->listener_count; i++)
-        if (h->listeners[i]->lanes)
-            hub_lanes_drop(h, h->listeners[i]);
-    for (int i = 0; i < h->place_count; i++)
-        close_cursor(h, &h->places[i]);
-    free(h->places);
-    h->places = NULL;
-    h->place_count = 0;
-    for (size_t i = 0; i < h->listener_count; i++)
-        if (!(h->listeners[i]->lanes = calloc(1, sizeof(struct lane *))))
-            abort();
-}
-
-static const char *own_name(const struct hub *h, const char *topic)
-{
-    const char *topics[HUB_TOPICS];
-    hub_topics(h->settings, topics);
-    for (int i = 0; i < HUB_TOPICS; i++)
-        if (strcmp(topics[i], topic) == 0)
-            return topics[i];
-    abort(); /* we have subscribed to these only */
-}
-
-static void make_places(struct hub *h, const rd_kafka_topic_partition_list_t *parts)
-{
-    h->places = calloc((size_t)parts->cnt + 1, sizeof *h->places);
-    if (!h->places)
-        abort();
-    h->place_count = parts->cnt;
-    for (int i = 0; i < parts->cnt; i++)
-        h->places[i] = (struct place){.number = i,
-                                      .topic = own_name(h, parts->elems[i].topic),
-                                      .partition = parts->elems[i].partition};
-    for (size_t i = 0; i < h->listener_count; i++) {
-        free(h->listeners[i]->lanes);
-        h->listeners[i]->lanes = calloc((size_t)parts->cnt + 1, sizeof(struct lane *));
-        if (!h->listeners[i]->lanes)
-            abort();
-    }
-}
-
-static bool bounds_of(struct hub *h, const struct place *place, int64_t *low, int64_t *high,
-                      struct err *err)
-{
-    return consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, low, high, err);
-}
-
-bool hub_take_over(struct hub *h, rd_kafka_topic_partition_list_t *parts, struct err *err)
-{
-    struct hub_position *all;
-    size_t n;
-    hub_drop_places(h);
-    arena_reset(h->arena);
-    if (!db_open(h->db, err) || !hub_store_positions(h->db, h->arena, &all, &n, err))
-        return false;
-    make_places(h, parts);
-    for (int i = 0; i < parts->cnt; i++) {
-        struct place *place = &h->places[i];
-        int64_t low, high;
-        if (!bounds_of(h, place, &low, &high, err))
-            return false;
-        for (size_t k = 0; k < h->listener_count; k++)
-            if (!take_lane(h, h->listeners[k], place, low, high, all, n, err))
-                return false;
-        place->front = front_of(h, place, high);
-        parts->elems[i].offset = place->front;
-    }
-    return true;
-}
-
-/* A question about offsets waits behind the fetches on its connection, half a second each, so none
- * is asked of a place that is known: it was the end of the partition a moment ago. */
-static bool add_new_lane(struct hub *h, struct listener *l, struct place *place,
-                         const struct hub_position *all, size_t n, struct err *err)
-{
-    int64_t low, high;
-    const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
-    if (known)
-        add_lane(h, l, place, known, true);
-    return known || (bounds_of(h, place, &low, &high, err) &&
-                     take_lane(h, l, place, low, high, all, n, err));
-}
-
-bool hub_add_lanes(struct hub *h, struct err *err)
-{
-    struct hub_position *all = NULL;
-    size_t n = 0;
-    for (size_t k = 0; k < h->listener_count; k++)
-        for (int i = 0; i < h->place_count; i++) {
-            struct listener *l = h->listeners[k];
-            if (l->lanes[i])
-                continue;
-            if (!all && !hub_store_positions(h->db, h->arena, &all, &n, err))
-                return false;
-            if (!add_new_lane(h, l, &h->places[i], all, n, err))
-                return false;
-        }
-    return true;
 }

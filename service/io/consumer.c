@@ -328,7 +328,8 @@ static bool holds_all(const struct consumer *c, rd_kafka_topic_partition_list_t 
 }
 
 /* What an ASSIGN has given and nobody has read yet, or one more that was refused before. */
-static bool begin(struct consumer *c, const rd_kafka_topic_partition_list_t *parts, struct err *err)
+bool consumer_begin(struct consumer *c, const rd_kafka_topic_partition_list_t *parts,
+                    struct err *err)
 {
     c->begun = false;
     rd_kafka_resp_err_t code = rd_kafka_assign(c->client, parts);
@@ -346,7 +347,7 @@ bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts, s
     if (parts->cnt == 0)
         return true;
     if (!c->begun || !holds_all(c, parts))
-        return begin(c, parts, err);
+        return consumer_begin(c, parts, err);
     for (int i = 0; !seek_once(c, parts, err); i++)
         if (i == SEEK_TRIES ||
             stop_wait(SEEK_AGAIN_MS)) /* a partition just assigned has not started yet */
@@ -389,24 +390,37 @@ bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *par
 /* Not rd_kafka_query_watermark_offsets(): librdkafka 2.0.2 forgets that call's timeout, and a
  * broker that is silent holds the thread for a minute and more. This one sends the same request and
  * keeps it. */
-static bool bound(struct consumer *c, const char *topic, int partition, int64_t which, int wait_ms,
-                  int64_t *offset, struct err *err)
+static bool bounds(struct consumer *c, const rd_kafka_topic_partition_list_t *parts, int64_t which,
+                   int wait_ms, int64_t *out, struct err *err)
 {
-    rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(one, topic, partition)->offset = which;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->client, one, wait_ms);
-    if (!code)
-        code = one->elems[0].err;
-    *offset = one->elems[0].offset;
-    rd_kafka_topic_partition_list_destroy(one);
+    rd_kafka_topic_partition_list_t *asked = rd_kafka_topic_partition_list_copy(parts);
+    for (int i = 0; i < asked->cnt; i++)
+        asked->elems[i].offset = which;
+    rd_kafka_resp_err_t code =
+        asked->cnt > 0 ? rd_kafka_offsets_for_times(c->client, asked, wait_ms) : 0;
+    for (int i = 0; i < asked->cnt; i++) {
+        code = code ? code : asked->elems[i].err;
+        out[i] = asked->elems[i].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(asked);
     return code ? kafka_err(err, code, "watermarks") : true;
+}
+
+bool consumer_bounds_all(struct consumer *c, const rd_kafka_topic_partition_list_t *parts,
+                         int wait_ms, int64_t *low, int64_t *high, struct err *err)
+{
+    return (!low || bounds(c, parts, RD_KAFKA_OFFSET_BEGINNING, wait_ms, low, err)) &&
+           (!high || bounds(c, parts, RD_KAFKA_OFFSET_END, wait_ms, high, err));
 }
 
 bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms,
                      int64_t *low, int64_t *high, struct err *err)
 {
-    return (!low || bound(c, topic, partition, RD_KAFKA_OFFSET_BEGINNING, wait_ms, low, err)) &&
-           bound(c, topic, partition, RD_KAFKA_OFFSET_END, wait_ms, high, err);
+    rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(one, topic, partition);
+    bool good = consumer_bounds_all(c, one, wait_ms, low, high, err);
+    rd_kafka_topic_partition_list_destroy(one);
+    return good;
 }
 
 const char *consumer_cluster(struct consumer *c, int wait_ms)

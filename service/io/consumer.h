@@ -55,6 +55,12 @@ struct consumer_member *consumer_member(const struct consumer *c);
 bool consumer_seek(struct consumer *c, rd_kafka_topic_partition_list_t *parts,
                    struct err *err) MUST_CHECK;
 
+/* The same with all that is held, from the ground up. It does what a seek cannot: a partition whose
+ * topic was made anew meanwhile is another one to librdkafka, and cannot be sought in until it is
+ * assigned. Costs what is under way. */
+bool consumer_begin(struct consumer *c, const rd_kafka_topic_partition_list_t *parts,
+                    struct err *err) MUST_CHECK;
+
 /* Pause what is named. librdkafka drops what it has prefetched of it. */
 void consumer_pause(struct consumer *c, const char *topic, int partition);
 void consumer_pause_all(struct consumer *c);
@@ -64,7 +70,11 @@ void consumer_pause_all(struct consumer *c);
 bool consumer_committed(struct consumer *c, rd_kafka_topic_partition_list_t *parts, int wait_ms,
                         struct err *err) MUST_CHECK;
 
-/* Low and high watermark, from the broker, each within wait_ms. low NULL: not wanted. */
+/* Low and high watermark, from the broker, each within wait_ms. NULL: not wanted. A question waits
+ * behind what the broker is asked to fetch, half a second if there is nothing: of many partitions
+ * it is asked at once, and low[i] and high[i] are those of parts->elems[i]. */
+bool consumer_bounds_all(struct consumer *c, const rd_kafka_topic_partition_list_t *parts,
+                         int wait_ms, int64_t *low, int64_t *high, struct err *err) MUST_CHECK;
 bool consumer_bounds(struct consumer *c, const char *topic, int partition, int wait_ms,
                      int64_t *low, int64_t *high, struct err *err) MUST_CHECK;
 

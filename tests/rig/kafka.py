@@ -9,7 +9,8 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence, TypeVar
 from confluent_kafka import (Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException,
                              TopicPartition)
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
-                                   AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec,
+                                   AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
+                                   OffsetSpec,
                                    ResourcePatternType, ResourceType)
 
 from .java import JavaPart, parts_folder
@@ -37,7 +38,8 @@ Right = tuple[str, str, str, bool]
 _NOT_YET = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
             KafkaError.NOT_COORDINATOR, KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.LEADER_NOT_AVAILABLE,
             KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_LEADER_EPOCH,
-            KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT, KafkaError._TIMED_OUT, KafkaError._TRANSPORT}
+            KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT, KafkaError._UNKNOWN_PARTITION, KafkaError._TIMED_OUT,
+            KafkaError._TRANSPORT}
 T = TypeVar("T")
 
 
@@ -131,6 +133,12 @@ class Kafka(JavaPart):
         entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
         _wait(self.admin().incremental_alter_configs([ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
                                                       for topic in topics]))
+
+    def add_partitions(self, topic: str, count: int) -> None:
+        """To `count` of them. Waits until the broker leads each."""
+        _wait(self.admin().create_partitions([NewPartitions(topic, count)], operation_timeout=15))
+        parts = [TopicPartition(topic, number) for number in range(count)]
+        self._patiently(lambda: _wait(self.admin().list_offsets({part: OffsetSpec.latest() for part in parts})))
 
     def delete_topics(self, names: Iterable[str]) -> None:
         _wait(self.admin().delete_topics(list(names), operation_timeout=15))

@@ -1,0 +1,232 @@
+/* Where the hub's lanes begin: places that the group has given us, and what became of partitions
+ * meanwhile. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/hub_parts.h"
+#include "base/log.h"
+
+enum {
+    BOUNDS_MS = 5000,
+    NEAR = 1000 /* offsets: who is further behind than that is caught up with apart */
+};
+
+/* topic NULL, partition -1: any. */
+static const struct hub_position *find_position(const struct hub_position *all, size_t n,
+                                                const struct listener *l, const char *topic,
+                                                int partition)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&all[i].listener, &l->id, sizeof l->id) == 0 &&
+            (!topic || text_is(all[i].topic, topic)) &&
+            (partition < 0 || all[i].partition == partition))
+            return &all[i];
+    return NULL;
+}
+
+/* Of a lane that PostgreSQL has never seen: a partition that was added since the listener is there
+ * is all its own; a topic that is not the one of its days has nothing for it but what comes. */
+static struct hub_position first_position(const struct hub_position *all, size_t n,
+                                          const struct listener *l, const struct place *place,
+                                          int64_t low, int64_t high)
+{
+    bool knows_topic = find_position(all, n, l, place->topic, -1) != NULL;
+    int64_t next = knows_topic ? low : high;
+    return (struct hub_position){
+        .listener = l->id, .next = next, .high = next, .retry_at = INSTANT_NONE};
+}
+
+/* Listeners whose place in a partition is not there any more, and the first of these places. */
+struct astray {
+    int listeners;
+    int64_t from;
+    bool anew;
+};
+
+/* The place in a partition is believed only inside of it. */
+static bool adjust(struct hub *h, const struct place *place, int64_t low, int64_t high,
+                   struct hub_position *at, struct astray *astray, struct err *err)
+{
+    bool anew = at->next > high || at->high > high; /* it was read further than it reaches now */
+    if (at->next >= low && !anew)
+        return true;
+    if (astray->listeners++ == 0 || at->next < astray->from)
+        astray->from = at->next;
+    astray->anew |= anew;
+    at->next = low;
+    at->high = low;
+    at->topic = text_of(place->topic);
+    at->partition = place->partition;
+    return !anew || hub_store_reset(h->db, at, err);
+}
+
+void hub_say_lost(const struct place *place, int64_t from, int64_t to, int listeners,
+                  const char *why)
+{
+    log_line(LOG_ERROR,
+             "events are no longer there that listeners have not had: the topic's retention is "
+             "too short for them",
+             "topic=%s partition=%d from=%" PRId64 " to=%" PRId64 " lost=%" PRId64
+             " listeners=%d%s%s%s",
+             place->topic, place->partition, from, to, to - from, listeners,
+             why[0] ? " why=\"" : "", why, why[0] ? "\"" : "");
+}
+
+static void say_astray(const struct place *place, const struct astray *a, int64_t low)
+{
+    if (a->listeners > 0 && a->anew)
+        log_line(LOG_ERROR, "a topic was made anew: its listeners get it from its beginning",
+                 "topic=%s partition=%d low=%" PRId64 " listeners=%d", place->topic,
+                 place->partition, low, a->listeners);
+    else if (a->listeners > 0)
+        hub_say_lost(place, a->from, low, a->listeners, "");
+}
+
+static void add_lane(struct hub *h, struct listener *l, struct place *place,
+                     const struct hub_position *at, bool known)
+{
+    struct lane *lane = hub_lane_new(h, l, place, at);
+    lane->dirty = !known;
+}
+
+/* At a takeover, when nothing is being read: then a broker answers at once. */
+static bool take_lane(struct hub *h, struct listener *l, struct place *place, int64_t low,
+                      int64_t high, const struct hub_position *all, size_t n, struct astray *astray,
+                      struct err *err)
+{
+    const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
+    if (!find_position(all, n, l, NULL, -1)) /* gone or suspended, as the next look will tell */
+        return true;
+    struct hub_position at = known ? *known : first_position(all, n, l, place, low, high);
+    if (!adjust(h, place, low, high, &at, astray, err))
+        return false;
+    add_lane(h, l, place, &at, known != NULL);
+    return true;
+}
+
+/* Not at the least position: one listener that is far behind would let all others wait. */
+static int64_t front_of(const struct hub *h, const struct place *place, int64_t high)
+{
+    int64_t most = -1, front = -1;
+    for (size_t i = 0; i < h->listener_count; i++)
+        if (h->listeners[i]->lanes[place->number] &&
+            h->listeners[i]->lanes[place->number]->need > most)
+            most = h->listeners[i]->lanes[place->number]->need;
+    for (size_t i = 0; i < h->listener_count; i++) {
+        const struct lane *lane = h->listeners[i]->lanes[place->number];
+        if (lane && lane->need >= most - NEAR && (front < 0 || lane->need < front))
+            front = lane->need;
+    }
+    return front < 0 ? high : front;
+}
+
+void hub_drop_places(struct hub *h)
+{
+    for (size_t i = 0; i < h->listener_count; i++)
+        if (h->listeners[i]->lanes)
+            hub_lanes_drop(h, h->listeners[i]);
+    for (int i = 0; i < h->place_count; i++)
+        hub_close_cursor(h, &h->places[i]);
+    free(h->places);
+    h->places = NULL;
+    h->place_count = 0;
+    for (size_t i = 0; i < h->listener_count; i++)
+        if (!(h->listeners[i]->lanes = calloc(1, sizeof(struct lane *))))
+            abort();
+}
+
+static const char *own_name(const struct hub *h, const char *topic)
+{
+    const char *topics[HUB_TOPICS];
+    hub_topics(h->settings, topics);
+    for (int i = 0; i < HUB_TOPICS; i++)
+        if (strcmp(topics[i], topic) == 0)
+            return topics[i];
+    abort(); /* we have subscribed to these only */
+}
+
+static void make_places(struct hub *h, const rd_kafka_topic_partition_list_t *parts)
+{
+    h->places = calloc((size_t)parts->cnt + 1, sizeof *h->places);
+    if (!h->places)
+        abort();
+    h->place_count = parts->cnt;
+    for (int i = 0; i < parts->cnt; i++)
+        h->places[i] = (struct place){.number = i,
+                                      .topic = own_name(h, parts->elems[i].topic),
+                                      .partition = parts->elems[i].partition};
+    for (size_t i = 0; i < h->listener_count; i++) {
+        free(h->listeners[i]->lanes);
+        h->listeners[i]->lanes = calloc((size_t)parts->cnt + 1, sizeof(struct lane *));
+        if (!h->listeners[i]->lanes)
+            abort();
+    }
+}
+
+/* Of all partitions at once: one by one it would take half a minute while others are read. */
+static bool take_places(struct hub *h, rd_kafka_topic_partition_list_t *parts,
+                        const struct hub_position *all, size_t n, struct err *err)
+{
+    int64_t *low = arena_alloc(h->arena, ((size_t)parts->cnt + 1) * sizeof *low);
+    int64_t *high = arena_alloc(h->arena, ((size_t)parts->cnt + 1) * sizeof *high);
+    if (!consumer_bounds_all(h->consumer, parts, BOUNDS_MS, low, high, err))
+        return false;
+    for (int i = 0; i < parts->cnt; i++) {
+        struct place *place = &h->places[i];
+        struct astray astray = {0};
+        for (size_t k = 0; k < h->listener_count; k++)
+            if (!take_lane(h, h->listeners[k], place, low[i], high[i], all, n, &astray, err))
+                return false;
+        say_astray(place, &astray, low[i]);
+        place->front = front_of(h, place, high[i]);
+        parts->elems[i].offset = place->front;
+    }
+    return true;
+}
+
+bool hub_take_over(struct hub *h, rd_kafka_topic_partition_list_t *parts, struct err *err)
+{
+    struct hub_position *all;
+    size_t n;
+    hub_drop_places(h);
+    arena_reset(h->arena);
+    if (!db_open(h->db, err) || !hub_store_positions(h->db, h->arena, &all, &n, err))
+        return false;
+    make_places(h, parts);
+    return take_places(h, parts, all, n, err);
+}
+
+/* A question about offsets waits behind the fetches on its connection, half a second each, so none
+ * is asked of a place that is known: it was the end of the partition a moment ago. */
+static bool add_new_lane(struct hub *h, struct listener *l, struct place *place,
+                         const struct hub_position *all, size_t n, struct err *err)
+{
+    int64_t low, high;
+    struct astray astray = {0};
+    const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
+    if (known) {
+        add_lane(h, l, place, known, true);
+        return true;
+    }
+    return consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, &low, &high,
+                           err) &&
+           take_lane(h, l, place, low, high, all, n, &astray, err);
+}
+
+bool hub_add_lanes(struct hub *h, struct err *err)
+{
+    struct hub_position *all = NULL;
+    size_t n = 0;
+    for (size_t k = 0; k < h->listener_count; k++)
+        for (int i = 0; i < h->place_count; i++) {
+            struct listener *l = h->listeners[k];
+            if (l->lanes[i])
+                continue;
+            if (!all && !hub_store_positions(h->db, h->arena, &all, &n, err))
+                return false;
+            if (!add_new_lane(h, l, &h->places[i], all, n, err))
+                return false;
+        }
+    return true;
+}

@@ -1,0 +1,122 @@
+"""The hub when the outbound topics change under it: partitions are added, a topic is made anew, events are gone before they
+were told. A listener goes on, and the log says what happened."""
+
+import re
+
+from lib.faults import lines
+from lib.hub import Hub, check_numbers, numbers_of
+from rig.wait import until
+
+# How often clients look whether topics have changed; librdkafka's own value is five minutes.
+ATTENTIVE = {"kafka.topic.metadata.refresh.interval.ms": 1000}
+
+
+def kept(hub, listener_id):
+    """Where PostgreSQL says that the listener is, by partition of the topic of creations."""
+    with hub.scene.connect() as db:
+        return dict(db.execute("SELECT partition, next_offset FROM hub_position WHERE listener = %s AND topic = %s",
+                               (listener_id, hub.scene.topic["create"])).fetchall())
+
+
+def values(line):
+    """key=value of a line of the log."""
+    return dict(re.findall(r'([\w.-]+)=("[^"]*"|\S+)', line))
+
+
+def test_events_of_an_added_partition_are_told_without_a_restart(scene, listening):
+    hub = Hub(scene, ATTENTIVE)
+    listener, picky = listening(), listening()
+    hub.register(listener.url)
+    hub.register(picky.url, "eventType=UsageDeleteEvent")
+    hub.numbered(0, 8)
+    listener.wait(8)
+
+    scene.rig.kafka.add_partitions(scene.topic["create"], scene.partitions + 2)
+    scene.partitions += 2
+    hub.numbered(6 * 100, 60)  # from the very beginning of the new ones, before the hub knows them
+
+    until("all is told", lambda: len(set(numbers_of(list(listener.told)))) == 8 + 60)
+    told = listener.told[-60:]
+    listener.told[:8] = []
+    check_numbers(listener, 600, 60, scene.partitions)
+    assert {number % 6 for number in numbers_of(told)} >= {4, 5}
+    assert not picky.tried
+    hub.client.close()
+
+
+def test_a_topic_that_is_made_anew_is_told_from_its_beginning(scene, listening):
+    """Also by those who have not had all of the old one, and for whom there is something in the new one where they stand."""
+    hub = Hub(scene, ATTENTIVE)
+    listener, late = listening(), listening(lambda _: 503)
+    half = listening(lambda told: 503 if 20 <= int(told.body["eventId"]) < 1000 else 201)
+    ids = [hub.register(one.url) for one in (listener, late, half)]
+    hub.numbered(0, 400)  # more than the new one will have
+    listener.wait(400)
+    until("how far they are is written down", lambda: [sum(kept(hub, one).values()) for one in ids] == [400, 0, 20])
+
+    scene.rig.kafka.delete_topics([scene.topic["create"]])
+    until("the topic is gone", lambda: scene.topic["create"] not in scene.rig.kafka.admin().list_topics(timeout=5).topics)
+    scene.rig.kafka.create_topics([scene.topic["create"]], scene.partitions)
+    hub.numbered(1000, 40)
+
+    late.answer = lambda _: 201
+    for one in (listener, half, late):
+        until("all of it is told", lambda: set(numbers_of(list(one.told))) >= set(range(1000, 1040)), 60)
+        one.told[:] = [told for told in one.told if int(told.body["eventId"]) >= 1000]
+        check_numbers(one, 1000, 40, scene.partitions)
+    said = lines(hub.service, "a topic was made anew: its listeners get it from its beginning ")
+    assert {values(line)["topic"] for line in said} == {scene.topic["create"]} and len(said) == scene.partitions
+    until("nobody is behind", lambda: hub.service.metric("usaged_hub_backlog") == 0)
+    hub.client.close()
+
+
+LOST = "events are no longer there that listeners have not had"
+
+
+def test_what_retention_was_quicker_with_is_passed_over_and_counted(scene, listening):
+    """A listener that is away, while the service runs: one event it is told again and again, what lies behind is gone."""
+    hub = Hub(scene, {"hub.retry-ms": 50})
+    refusing = [True]
+    away, good = listening(lambda _: 503 if refusing[0] else 201), listening()
+    hub.register(away.url)
+    hub.register(good.url)
+    hub.numbered(0, 400)
+    good.wait(400)
+    away.wait_tried(scene.partitions)
+
+    scene.rig.kafka.delete_records(scene.topic["create"], {number: 60 for number in range(scene.partitions)})
+    refusing[0] = False
+    wanted = set(range(60 * scene.partitions, 400))
+    until("what is still there is told", lambda: set(numbers_of(list(away.told))) >= wanted)
+    hub.numbered(400, 40)
+
+    until("all is told", lambda: set(numbers_of(list(away.told))) >= wanted | set(range(400, 440)))
+    held = [number for number in numbers_of(away.told) if number < 60 * scene.partitions]
+    assert sorted(held) == list(range(scene.partitions)), "one of each partition, which it was refusing"
+    said = lines(hub.service, LOST)
+    assert sorted(int(values(line)["lost"]) for line in said) == [59] * scene.partitions, said
+    assert {values(line)["topic"] for line in said} == {scene.topic["create"]}
+    assert numbers_of(good.told) == list(dict.fromkeys(numbers_of(good.told))) and len(good.told) == 440
+    hub.client.close()
+
+
+def test_what_was_lost_while_nobody_ran_is_passed_over_and_counted(scene, listening):
+    hub = Hub(scene)
+    listener = listening()
+    id_ = hub.register(listener.url)
+    hub.numbered(0, 8)
+    listener.wait(8)
+    until("how far it is is written down", lambda: sum(kept(hub, id_).values()) == 8)
+    assert hub.service.stop() == 0
+    hub.numbered(8, 80)
+    scene.rig.kafka.delete_records(scene.topic["create"], {number: 12 for number in range(scene.partitions)})
+
+    hub.service.start()
+
+    listener.wait(8 + 40)
+    hub.numbered(88, 8)
+    listener.wait(8 + 48)
+    assert sorted(numbers_of(listener.told)) == [*range(8), *range(48, 96)]
+    said = lines(hub.service, LOST)
+    assert [int(values(line)["lost"]) for line in said] == [10] * scene.partitions, said
+    hub.client.close()
