@@ -80,6 +80,7 @@ struct place {
     int64_t front; /* all before was read */
     struct cursor *cursor;
     int64_t cursor_at;
+    size_t turn;              /* the listener that the next cursor looks at first */
     rd_kafka_message_t *held; /* the cursor's, whose schema is not to be had yet */
     int64_t held_until;       /* ticks */
 };

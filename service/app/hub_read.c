@@ -170,27 +170,38 @@ static bool is_behind(const struct lane *lane)
     return lane && lane->need < lane->place->front && hub_lane_has_room(lane);
 }
 
-/* Is there a lane for which the cursor will come by? */
+/* Is there a lane for which the cursor will come by soon? */
 static bool is_useful(const struct hub *h, const struct place *place)
 {
     for (size_t i = 0; i < h->listener_count; i++) {
         const struct lane *lane = h->listeners[i]->lanes[place->number];
-        if (is_behind(lane) && lane->need >= place->cursor_at)
+        if (is_behind(lane) && lane->need >= place->cursor_at &&
+            lane->need <= place->cursor_at + FAR)
             return true;
     }
     return false;
 }
 
-/* Where to read for those that are behind, and have room for more than a few; -1: nowhere. */
-static int64_t wanted_from(const struct hub *h, const struct place *place)
+/* Where to read for those that are behind, and have room for more than a few; -1: nowhere. They
+ * take turns, or the last one would get all that it can take before the others get anything; who
+ * stands within reach of the one whose turn it is is served with it. */
+static int64_t wanted_from(const struct hub *h, struct place *place)
 {
-    int64_t least = -1;
-    for (size_t i = 0; i < h->listener_count; i++) {
+    int64_t chosen = -1, least = -1;
+    size_t next = place->turn;
+    for (size_t k = 0; k < h->listener_count; k++) {
+        size_t i = (place->turn + k) % h->listener_count;
         const struct lane *lane = h->listeners[i]->lanes[place->number];
-        if (is_behind(lane) && lane->count <= HUB_QUEUE_MAX / 2 &&
-            (least < 0 || lane->need < least))
+        if (!is_behind(lane) || lane->count > HUB_QUEUE_MAX / 2)
+            continue;
+        if (chosen < 0) {
+            chosen = least = lane->need;
+            next = i + 1;
+        }
+        if (lane->need < least && lane->need + FAR >= chosen)
             least = lane->need;
     }
+    place->turn = next;
     return least;
 }
 
