@@ -62,10 +62,14 @@ static void say_away(struct hub *h, const struct err *err)
     if (!h->away && !stop_asked())
         log_line(LOG_WARNING, "the hub waits", "sqlstate=%s why=\"%s\"", err->state, err->text);
     h->away = true;
+    h->away_at = instant_ticks();
 }
 
+/* A right that is missing is said by Kafka again and again, and between that all looks well. */
 static void say_back(struct hub *h)
 {
+    if (h->away && instant_ticks() - h->away_at < BACK_MS)
+        return;
     if (h->away)
         log_line(LOG_INFO, "the hub goes on", "listeners=%zu", h->listener_count);
     h->away = false;

@@ -1,11 +1,13 @@
 """A broker that lets clients do only what was granted: the rights that the README lists are enough, and each is needed."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lib.http import BASE, client_of
 from lib.publish import Publisher
 from lib.records import Records
 from lib.settle import outcomes, wait_settled
@@ -43,8 +45,8 @@ SOON_DEAD = {"kafka.session.timeout.ms": 2000, "kafka.heartbeat.interval.ms": 50
 def named(scene, rights):
     """The same with this scene's names."""
     names = {"group-": f"{scene.group}-", "group": scene.group, "group-http": f"{scene.group}-http", "group-replay": f"{scene.group}-replay",
-             **scene.topic}
-    return [(right, kind, names[key], by_prefix) for right, kind, key, by_prefix in rights]
+             "group-hub": f"{scene.group}-hub", **scene.topic}
+    return [(right, kind, names[key], by_prefix) for right, kind, key, by_prefix in dict.fromkeys(rights)]
 
 
 def as_user(scene, **settings):
@@ -188,6 +190,80 @@ def test_commands_name_the_right_that_is_missing(scene):
     assert offsets.returncode == 1 and offsets.stderr == f"usaged: offsets: {READ} on group {scene.group}\n"
     assert seen.returncode == 1 and seen.stdout.count("  ok\n") == 8
     assert re.search(rf"^{re.escape(raw)} .*; or else grant Read on topic {re.escape(raw)}$", seen.stdout, flags=re.M)
+
+
+# ---- listeners -------------------------------------------------------------------------------------------------------
+
+EVENTS = ("create", "state-change", "attribute-change", "delete", "specification")
+HUB = [*(("READ", "TOPIC", key, False) for key in EVENTS), ("READ", "GROUP", "group-hub", False)]
+
+
+def listened(scene, listener):
+    """A running service with a listener, and its API."""
+    service = as_user(scene, **SOON_DEAD, **{"hub.allow-networks": "127.0.0.1/32", "kafka.reconnect.backoff.max.ms": 500}).start()
+    client = client_of(service)
+    answer = ask(client, "POST", "/hub", callback=listener.url)
+    assert answer.status == 201, answer
+    return service, client
+
+
+def ask(client, method, path, **body):
+    return client.ask(method, BASE + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+
+def test_the_rights_of_the_readme_are_enough_to_tell_listeners(scene, listening):
+    told = " ".join(README.read_text().split())
+    assert ("With listeners of the hub it reads the five topics of events, as the group `<group>-hub`: Read on these.") in told
+    scene.rig.kafka.grant(named(scene, [*RIGHTS, *HUB]))
+    listener = listening()
+    service, client = listened(scene, listener)
+
+    usage = ask(client, "POST", "/usage", usageSpecification={"id": "x"}).json()
+    specification = ask(client, "POST", "/usageSpecification", name="n").json()
+    for path, change in ((f"/usage/{usage['id']}", {"status": "guided"}), (f"/usage/{usage['id']}", {"description": "b"}),
+                         (f"/usage/{usage['id']}", None), (f"/usageSpecification/{specification['id']}", {"version": "2"})):
+        answer = ask(client, "PATCH" if change else "DELETE", path, **(change or {}))
+        assert answer.status in (200, 204), answer
+
+    assert {one.path.rpartition("/")[2] for one in listener.wait(6)} == {
+        "usageCreateEvent", "usageStateChangeEvent", "usageAttributeValueChangeEvent", "usageDeleteEvent",
+        "usageSpecificationCreateEvent", "usageSpecificationAttributeValueChangeEvent"}
+    client.close()
+    assert service.stop() == 0
+
+
+# Read on topic.create is asked for at the start.
+@pytest.mark.parametrize("right", [right for right in HUB if right[2] != "create"], ids=name_of)
+def test_without_a_right_that_listeners_need_the_first_one_ends_the_start(scene, listening, right):
+    scene.rig.kafka.grant(named(scene, [one for one in (*RIGHTS, *HUB) if one != right]))
+
+    service, client = listened(scene, listening())
+
+    assert service.wait_exit() == 1
+    kind, name = right[1].lower(), scene.topic.get(right[2], f"{scene.group}-hub")
+    assert re.search(rf" error .*{READ} on {kind} {re.escape(name)}", service.log_text())
+    client.close()
+
+
+def test_a_listeners_right_that_is_taken_away_later_is_waited_for(scene, listening):
+    kafka, right = scene.rig.kafka, ("READ", "TOPIC", "create", False)
+    kafka.grant(named(scene, [*RIGHTS, *HUB]))
+    listener = listening()
+    service, client = listened(scene, listener)
+    ask(client, "POST", "/usage", usageSpecification={"id": "x"})
+    listener.wait(1)
+
+    kafka.revoke(named(scene, [right]))
+    kafka.grant(named(scene, [("DESCRIBE", *right[1:])]))
+    ask(client, "POST", "/usage", usageSpecification={"id": "x"})
+    service.wait_log(f"the hub waits .*{READ} on topic {re.escape(scene.topic['create'])}")
+    kafka.grant(named(scene, [right]))
+
+    listener.wait(2)
+    service.wait_log("the hub goes on ")
+    said = [line for line in service.log_text().splitlines() if "the hub waits " in line]
+    assert len(said) == 1, said
+    client.close()
 
 
 # ---- usaged replay ---------------------------------------------------------------------------------------------------
