@@ -246,8 +246,7 @@ static void say_missing(struct consumer *c, const rd_kafka_message_t *m)
     if (!topic || rd_kafka_topic_partition_list_find(c->missing, topic, 0))
         return;
     rd_kafka_topic_partition_list_add(c->missing, topic, 0);
-    log_line(LOG_WARNING, "an inbound topic is not there: it is read as soon as it is", "topic=%s",
-             topic);
+    log_line(LOG_WARNING, "a topic is not there: it is read as soon as it is", "topic=%s", topic);
 }
 
 static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err *err)

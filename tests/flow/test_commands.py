@@ -389,8 +389,8 @@ def test_run_waits_for_an_inbound_topic_and_makes_none(bare):
     service.wait_ready()
     until("both partitions are taken over, and @http", lambda: service.metric("usaged_takeovers_total", found="first") == 3)
     assert bare.topic["rated"] not in kafka.admin().list_topics(timeout=10).topics
-    service.wait_log(rf"warning .*an inbound topic is not there.* topic={re.escape(bare.topic['rated'])}\n")
-    assert service.log_text().count("an inbound topic is not there") <= 4
+    service.wait_log(rf"warning .*a topic is not there.* topic={re.escape(bare.topic['rated'])}\n")
+    assert service.log_text().count("a topic is not there") <= 4
 
 
 # ---- the registry ------------------------------------------------------------------------------------------------------
