@@ -20,14 +20,14 @@ def guarded(rig, tmp_path_factory):
     scene = rig.scene("tokens")
     file = tmp_path_factory.mktemp("tokens") / "tokens"
     file.write_text("# who may\n" + line(READ, "analyst", "read") + line(WRITE, "partner", "write"))
-    service = scene.service(settings={"http.tokens": file})
+    service = scene.service(settings={"http.tokens": file, "hub.allow-networks": "127.0.0.1/32"})
     service.migrate()
     service.start()
     client = client_of(service)
 
-    def ask(method, path, token=None, scheme="Bearer", **head):
+    def ask(method, path, token=None, scheme="Bearer", body=b'{"usageSpecification":{"id":"x"}}', **head):
         head |= {"Authorization": f"{scheme} {token}"} if token else {}
-        body = b'{"usageSpecification":{"id":"x"}}' if method == "POST" else None
+        body = body if method == "POST" else None
         return client.ask(method, BASE + path, body, {**head, **({"Content-Type": "application/json"} if body else {})})
 
     yield service, file, ask
@@ -49,6 +49,27 @@ def test_a_token_that_reads_may_not_write(guarded):
     assert ask("GET", "/usage", READ).status == 200
     ask("POST", "/usage", READ).is_error(403)
     ask("DELETE", "/usage/01a20779-75ca-882e-8c96-86cbff439931", READ).is_error(403)
+
+
+def test_listeners_come_and_go_by_a_token_that_writes(guarded, listening):
+    service, _, ask = guarded
+    listener = listening()
+    body = b'{"callback":"%s"}' % listener.url.encode()
+
+    for token, status in ((None, 401), ("unknown", 401), (READ, 403)):
+        ask("POST", "/hub", token, body=body).is_error(status)
+    assert service.metric("usaged_hub_listeners") == 0
+    made = ask("POST", "/hub", WRITE, body=body)
+    assert made.status == 201
+    path = f"/hub/{made.json()['id']}"
+    for token, status in ((None, 401), ("unknown", 401), (READ, 403)):
+        ask("DELETE", path, token).is_error(status)
+    ask("POST", "/usage", WRITE)
+
+    listener.wait(1)
+    assert "authorization" not in listener.told[0].headers
+    assert ask("DELETE", path, WRITE).status == 204
+    service.wait_log(f"listener registered token=partner listener={made.json()['id']}")
 
 
 def test_an_export_wants_a_token_that_reads(guarded):
