@@ -407,8 +407,10 @@ static void open_parts(struct hub *h)
                                         .idle_arg = h});
     h->arena = arena_new(ARENA_BLOCK);
     h->scratch = arena_new(ARENA_BLOCK);
-    h->poster = poster_new(&(struct poster_options){
-        .allowed = h->networks, .allowed_count = count, .timeout_ms = s->hub_timeout_ms});
+    h->poster = poster_new(&(struct poster_options){.allowed = h->networks,
+                                                    .allowed_count = count,
+                                                    .timeout_ms = s->hub_timeout_ms,
+                                                    .ca_file = s->hub_ca_file});
 }
 
 static void close_parts(struct hub *h)

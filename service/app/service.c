@@ -20,6 +20,7 @@
 #include "base/stop.h"
 #include "io/admin.h"
 #include "io/db.h"
+#include "io/post.h"
 #include "usage/indexes.h"
 #include "usage/record.h"
 
@@ -113,6 +114,8 @@ static bool open_parts(struct start *st, struct err *err)
     const struct settings *s = st->settings;
     char name[300];
     snprintf(name, sizeof name, "usaged/%s", s->instance_id);
+    if (s->hub_ca_file && !post_check_ca(s->hub_ca_file, err))
+        return err_wrap(err, "setting hub.ca-file");
     st->db = db_new(&(struct db_options){.url = s->database_url, .application_name = name});
     struct registry_options options = settings_registry(s, record_shapes);
     st->registry = registry_new(&options, err);

@@ -122,6 +122,9 @@ static const struct config_setting table[] = {
     {"hub.allow-networks", CONFIG_LIST, IN(hub_networks), "", RANGE(0, CONFIG_LIST_MAX),
      .help = "networks (`10.1.0.0/16`, `fd00:1::/32`) in which a listener may be although they are "
              "not public"},
+    {"hub.ca-file", CONFIG_TEXT, IN(hub_ca_file), RANGE(0, TEXT_MAX),
+     .help = "file of the authorities (PEM) by which certificates of listeners are verified, "
+             "instead of the system's"},
     {"hub.retry-ms", CONFIG_DURATION, IN(hub_retry_ms), "1000", RANGE(10, H),
      .help = "how long the hub waits after a failed delivery; twice as long after each further "
              "one, up to a minute"},

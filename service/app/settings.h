@@ -49,6 +49,7 @@ struct settings {
     bool http_open;
     struct config_list indexed_characteristics;
     struct config_list hub_networks; /* hub.allow-networks: network_parse() takes each */
+    const char *hub_ca_file;         /* NULL: the system's authorities */
     int hub_retry_ms, hub_timeout_ms;
     int64_t hub_backlog; /* events */
     const char *operate_listen;

@@ -1,6 +1,8 @@
 #include "io/post.h"
 
 #include <curl/curl.h>
+#include <errno.h>
+#include <openssl/pem.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,8 +127,10 @@ static void set_up(struct post *post, const char *url, const void *body, size_t 
     curl_easy_setopt(e, CURLOPT_PRIVATE, post);
     curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
     curl_easy_setopt(e, CURLOPT_POSTFIELDS, body);
-    if (o->ca_file)
+    if (o->ca_file) {
         curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file);
+        curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+    }
 }
 
 struct post *poster_send(struct poster *p, const char *url, const void *body, size_t n, void *arg)
@@ -292,6 +296,19 @@ bool post_check_url(const char *url, struct buf *origin, struct err *err)
                   : refuse(err, "is no absolute URL like https://host/path");
     curl_url_cleanup(u);
     return ok;
+}
+
+bool post_check_ca(const char *file, struct err *err)
+{
+    FILE *f = fopen(file, "re");
+    if (!f)
+        return err_set(err, ERR_FATAL, "%s: %s", file, strerror(errno));
+    X509 *first = PEM_read_X509(f, NULL, NULL, NULL);
+    fclose(f);
+    if (!first)
+        return err_set(err, ERR_FATAL, "%s has no certificate in PEM", file);
+    X509_free(first);
+    return true;
 }
 
 /* --- where to ------------------------------------------------------------------------------- */

@@ -54,6 +54,9 @@ bool poster_done(struct poster *p, struct post_result *out);
  */
 bool post_check_url(const char *url, struct buf *origin, struct err *err) MUST_CHECK;
 
+/* Has the file a certificate, as `ca_file` needs? ERR_FATAL: the text names the file. */
+bool post_check_ca(const char *file, struct err *err) MUST_CHECK;
+
 enum post_look { POST_LOOK_GOOD, POST_LOOK_FORBIDDEN, POST_LOOK_UNKNOWN, POST_LOOK_LATE };
 
 /* Where would it go? Resolves the host, within wait_ms, and connects to nothing. FORBIDDEN: one of
