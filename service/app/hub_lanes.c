@@ -161,7 +161,12 @@ static void deliver(struct hub *h, struct lane *lane)
     buf_reset(&h->text);
     buf_str(&h->text, lane->listener->callback);
     buf_str(&h->text, hub_event_paths[p->type]);
-    lane->post = poster_send(h->poster, buf_text(&h->text), p->json, p->n, lane);
+    lane->post = poster_send(h->poster,
+                             &(struct post_request){.url = buf_text(&h->text),
+                                                    .body = p->json,
+                                                    .n = p->n,
+                                                    .more = {p->trace[0], p->trace[1]}},
+                             lane);
     lane->listener->posts++;
 }
 

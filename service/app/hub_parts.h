@@ -35,8 +35,9 @@ enum {
 struct payload {
     int count;
     enum hub_event_type type;
+    const char *trace[2]; /* headers of the request: traceparent, tracestate; NULL: none */
     size_t n;
-    char json[];
+    char json[]; /* n bytes, and what `trace` points to */
 };
 
 struct queued {

@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "io/framing.h"
+#include "usage/trace.h"
 
 enum {
     FRONT_TURN = 500, /* messages, before others have their turn */
@@ -35,13 +36,38 @@ static void say_passed(struct hub *h, const struct place *place, const rd_kafka_
              m->offset, why);
 }
 
-static struct payload *payload_of(const struct buf *b, enum hub_event_type type)
+/* A header of the message, as one of HTTP's, at the end of `b`. False: it is not there, or is not
+ * well formed. */
+static bool add_header(const rd_kafka_headers_t *headers, const char *name,
+                       bool (*is_good)(struct text), struct buf *b)
 {
+    const void *value;
+    size_t n;
+    if (rd_kafka_header_get_last(headers, name, &value, &n) || !is_good((struct text){value, n}))
+        return false;
+    buf_printf(b, "%s: ", name);
+    buf_add(b, value, n);
+    buf_byte(b, 0);
+    return true;
+}
+
+/* Without a parent a state says nothing. */
+static struct payload *payload_of(struct buf *b, enum hub_event_type type,
+                                  const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers;
+    size_t n = b->len;
+    bool traced = !rd_kafka_message_headers(m, &headers) &&
+                  add_header(headers, "traceparent", trace_is_parent, b);
+    size_t state = b->len;
+    bool stated = traced && add_header(headers, "tracestate", trace_is_state, b);
     struct payload *p = malloc(sizeof *p + b->len);
     if (!p)
         abort();
-    *p = (struct payload){.count = 1, .type = type, .n = b->len};
+    *p = (struct payload){.count = 1, .type = type, .n = n};
     memcpy(p->json, b->data, b->len);
+    p->trace[0] = traced ? p->json + n : NULL;
+    p->trace[1] = stated ? p->json + state : NULL;
     return p;
 }
 
@@ -74,7 +100,7 @@ static enum decoded decode(struct hub *h, const rd_kafka_message_t *m, int wait_
     if (!hub_event_render(schema->plan, value.p + FRAMING_BYTES, value.n - FRAMING_BYTES,
                           h->settings->http_base_url, h->scratch, &type, &h->text, err))
         return NO_EVENT;
-    *out = payload_of(&h->text, type);
+    *out = payload_of(&h->text, type, m);
     return DECODED;
 }
 

@@ -21,9 +21,10 @@ struct post {
     CURL *easy;
     struct poster *poster;
     void *arg;
-    size_t answered;     /* bytes of the body so far */
-    bool cut;            /* .. were enough */
-    char forbidden[128]; /* the address that it was not let go to */
+    struct curl_slist *headers; /* its own, if it has more than all have; else NULL */
+    size_t answered;            /* bytes of the body so far */
+    bool cut;                   /* .. were enough */
+    char forbidden[128];        /* the address that it was not let go to */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -52,6 +53,13 @@ static struct curl_slist *with(struct curl_slist *list, const char *header)
     return list;
 }
 
+static struct curl_slist *common_headers(void)
+{
+    return with(with(with(NULL, "Content-Type: application/json;charset=utf-8"),
+                     "Accept: application/json"),
+                "Expect:");
+}
+
 struct poster *poster_new(const struct poster_options *options)
 {
     pthread_once(&once, init);
@@ -60,9 +68,7 @@ struct poster *poster_new(const struct poster_options *options)
         abort();
     p->options = *options;
     LIST_INIT(&p->posts);
-    p->headers = with(NULL, "Content-Type: application/json;charset=utf-8");
-    p->headers = with(p->headers, "Accept: application/json");
-    p->headers = with(p->headers, "Expect:");
+    p->headers = common_headers();
     curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     return p;
@@ -108,12 +114,19 @@ static void set_common(CURL *e, const char *url)
     curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left alone */
 }
 
-static void set_up(struct post *post, const char *url, const void *body, size_t n)
+static struct curl_slist *headers_of(struct post *post, const struct post_request *request)
+{
+    for (int i = 0; i < POST_MORE_MAX && request->more[i]; i++)
+        post->headers = with(post->headers ? post->headers : common_headers(), request->more[i]);
+    return post->headers ? post->headers : post->poster->headers;
+}
+
+static void set_up(struct post *post, const struct post_request *request)
 {
     CURL *e = post->easy;
     const struct poster_options *o = &post->poster->options;
-    set_common(e, url);
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, post->poster->headers);
+    set_common(e, request->url);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers_of(post, request));
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(o->timeout_ms < CONNECT_MS ? o->timeout_ms : CONNECT_MS));
@@ -125,15 +138,15 @@ static void set_up(struct post *post, const char *url, const void *body, size_t 
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, post);
     curl_easy_setopt(e, CURLOPT_PRIVATE, post);
-    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
-    curl_easy_setopt(e, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->n);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, request->body);
     if (o->ca_file) {
         curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file);
         curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
     }
 }
 
-struct post *poster_send(struct poster *p, const char *url, const void *body, size_t n, void *arg)
+struct post *poster_send(struct poster *p, const struct post_request *request, void *arg)
 {
     struct post *post = calloc(1, sizeof *post);
     if (!post)
@@ -143,7 +156,7 @@ struct post *poster_send(struct poster *p, const char *url, const void *body, si
     post->easy = p->spare_count > 0 ? p->spare[--p->spare_count] : curl_easy_init();
     if (!post->easy)
         abort();
-    set_up(post, url, body, n);
+    set_up(post, request);
     LIST_INSERT_HEAD(&p->posts, post, link);
     if (curl_multi_add_handle(p->multi, post->easy) != CURLM_OK)
         abort();
@@ -157,6 +170,7 @@ static void release(struct poster *p, struct post *post)
         p->spare[p->spare_count++] = post->easy;
     else
         curl_easy_cleanup(post->easy);
+    curl_slist_free_all(post->headers);
     free(post);
 }
 

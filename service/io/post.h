@@ -29,8 +29,17 @@ struct post;
 struct poster *poster_new(const struct poster_options *options); /* copies the options only */
 void poster_free(struct poster *p);                              /* drops what is under way */
 
-/* Begins one. `body` must stay until it is done or dropped; the URL need not. */
-struct post *poster_send(struct poster *p, const char *url, const void *body, size_t n, void *arg);
+enum { POST_MORE_MAX = 2 };
+
+struct post_request {
+    const char *url;
+    const void *body;
+    size_t n;
+    const char *more[POST_MORE_MAX]; /* further headers, "name: value"; NULL: none */
+};
+
+/* Begins one. The body must stay until it is done or dropped; nothing else need. */
+struct post *poster_send(struct poster *p, const struct post_request *request, void *arg);
 
 /* Nothing more is heard of it; a connection that it had is closed. */
 void poster_drop(struct poster *p, struct post *post);

@@ -10,6 +10,8 @@ from lib.consume import read_all
 from lib.faults import lines
 from lib.hub import DIGITS, Hub, check_numbers
 from lib.listener import CLOSE, HANG
+from lib.publish import Publisher
+from lib.records import Records
 from rig.wait import until
 
 RATING = {"ratingDate": "2026-11-20T08:18:41.007Z", "taxExcludedRatingAmount": {"unit": "CNY", "value": 0.60},
@@ -196,6 +198,27 @@ def test_what_was_committed_after_the_answer_is_told_and_nothing_from_before(hub
     told = listener.wait(2)
     assert sorted(one.resource["description"] for one in told) == ["after", "to have an event's bytes"]
     assert last["id"] in order_of(told) and before["id"] not in order_of(told)
+
+
+def test_the_trace_of_a_record_goes_on_with_its_event(hub, listening, registered):
+    """From the record to the listener; of what is no trace, and of other headers, nothing."""
+    parent, state = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", b"congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
+    evil = b"\r\nx-evil: 1"
+    cases = [([("traceparent", parent), ("tracestate", state)], (parent, state)), ([("traceparent", parent)], (parent, None)),
+             ([("traceparent", parent), ("tracestate", state + evil)], (parent, None)), ([("tracestate", state)], (None, None)),
+             ([("traceparent", parent + evil), ("tracestate", state)], (None, None)),
+             ([("traceparent", None), ("x-other", b"1")], (None, None)), ([], (None, None))]
+    listener, publisher = listening(), Publisher(hub.scene)
+    registered(listener.url)
+
+    entries = [publisher.raw(record, headers=headers) for record, (headers, _) in zip(Records(7).take(len(cases)), cases)]
+    publisher.flush()
+
+    told = {one.body["eventId"]: one.headers for one in listener.wait(len(cases))}
+    assert len(told) == len(entries)
+    found = sorted(str((one.get("traceparent"), one.get("tracestate"))) for one in told.values())
+    assert found == sorted(str(tuple(value and value.decode() for value in wanted)) for _, wanted in cases)
+    assert not any({"x-evil", "x-other"} & set(one) for one in told.values())
 
 
 def test_a_message_that_is_no_event_is_passed_over(hub, listening, registered):

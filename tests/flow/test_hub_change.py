@@ -59,6 +59,8 @@ def test_a_topic_that_is_made_anew_is_told_from_its_beginning(scene, listening):
     scene.rig.kafka.create_topics([scene.topic["create"]], scene.partitions)
     hub.numbered(1000, 40)
 
+    # Before it is noticed, a place in the old one is a place in the new one, too.
+    hub.service.wait_log("a topic was made anew: ")
     late.answer = lambda _: 201
     for one in (listener, half, late):
         until("all of it is told", lambda: set(numbers_of(list(one.told))) >= set(range(1000, 1040)), 60)

@@ -92,7 +92,7 @@ static struct post_result posted(struct poster *p, const char *host, int port)
     struct post_result result = {0};
     char url[200];
     snprintf(url, sizeof url, "http://%s:%d/listener/usageCreateEvent", host, port);
-    poster_send(p, url, "{\"a\":1}", 7, p);
+    poster_send(p, &(struct post_request){.url = url, .body = "{\"a\":1}", .n = 7}, p);
     for (int i = 0; !poster_done(p, &result); i++) {
         assert_true(i < 1000);
         poster_run(p, 100, NULL, 0);
@@ -228,13 +228,14 @@ static void one_that_hangs_holds_up_no_other(void **state)
     struct poster *p = a_poster("127.0.0.0/8", 60000);
     char url[100];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", dead->port);
-    struct post *post = poster_send(p, url, "{}", 2, NULL);
+    struct post *post =
+        poster_send(p, &(struct post_request){.url = url, .body = "{}", .n = 2}, NULL);
 
     for (int i = 0; i < 20; i++)
         assert_int_equal(posted(p, "127.0.0.1", s->port).status, 200);
 
     poster_drop(p, post);
-    poster_send(p, url, "{}", 2, NULL);
+    poster_send(p, &(struct post_request){.url = url, .body = "{}", .n = 2}, NULL);
     poster_free(p); /* with one under way */
     end_server(dead);
     end_server(s);
