@@ -131,11 +131,15 @@ static bool prepare(const struct importer *i, struct importer_line *l, int64_t n
         refuse_long(i, l, a);
         return false;
     }
-    if (!import_line(l->text, &i->mapping, now_ms, a, &made, &err)) {
+    struct arena_mark before = arena_mark(a);
+    bool sound = import_line(l->text, &i->mapping, now_ms, a, &made, &err);
+    if (sound)
+        import_line_write(b, i->schema_id, &made);
+    arena_rewind(a, before); /* a batch of lines takes no more than the largest */
+    if (!sound) {
         refuse(l, a, &err);
         return false;
     }
-    import_line_write(b, i->schema_id, &made);
     if ((int64_t)(b->len - from) > i->settings->record_max_bytes) {
         b->len = from;
         refuse_long(i, l, a);

@@ -115,6 +115,19 @@ void arena_reset(struct arena *a)
     a->taken = 0;
 }
 
+struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){a->last, a->last->used, a->taken};
+}
+
+/* The blocks behind stay: arena_alloc() takes them again. */
+void arena_rewind(struct arena *a, struct arena_mark mark)
+{
+    a->last = mark.block;
+    a->last->used = mark.used;
+    a->taken = mark.taken;
+}
+
 size_t arena_bytes(const struct arena *a)
 {
     return a->taken;

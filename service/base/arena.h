@@ -29,5 +29,14 @@ char *arena_printf(struct arena *a, const char *format, ...)
 enum { ARENA_KEPT_BLOCKS = 6 };
 void arena_reset(struct arena *a);
 
-/* Bytes taken since arena_reset(). */
+/* What is taken between the two is forgotten by the second: for work on the way to something that
+ * is kept in the same arena. Marks are given back in the reverse order. */
+struct arena_mark {
+    void *block;
+    size_t used, taken;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, struct arena_mark mark);
+
+/* Bytes taken since arena_reset(), without what was forgotten. */
 size_t arena_bytes(const struct arena *a);

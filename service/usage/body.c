@@ -237,6 +237,8 @@ static void add_key(struct work *w, const struct body_key *key)
     struct list *list = &w->u->characteristics;
     bool has_source = body_has(list->items, list->count, MAPPING_SOURCE_NAME),
          has_record_id = body_has(list->items, list->count, MAPPING_RECORD_ID_NAME);
+    if (has_source && has_record_id)
+        return;
     struct characteristic *c = arena_alloc(w->a, (list->count + 2) * sizeof *c);
     if (list->count > 0)
         memcpy(c, list->items, list->count * sizeof *c);

@@ -103,6 +103,7 @@ uint64_t body_content(const struct usage *u, struct text source, struct text rec
     struct specification_ref specification = u->specification;
     bool absent = text_is(specification.id, default_specification_id) &&
                   specification.name.n == 0 && specification.href.n == 0;
+    struct arena_mark before = arena_mark(a);
     struct raw_usage raw = {.source = source,
                             .record_id = record_id,
                             .usage_date = u->usage_date,
@@ -111,5 +112,7 @@ uint64_t body_content(const struct usage *u, struct text source, struct text rec
                             .specification = absent ? NULL : &specification,
                             .parties = u->parties,
                             .characteristics = raw_characteristics(u, source, record_id, a)};
-    return digest_document(&raw, u, a);
+    uint64_t content = digest_document(&raw, u, a);
+    arena_rewind(a, before);
+    return content;
 }

@@ -10,7 +10,10 @@ static bool is_sound(const struct usage_document *d, bool taken, struct arena *a
     struct err fault = {0};
     if (!taken && err->code < REASON_VALUE)
         return false;
-    if (model_check(MODEL_USAGE_IMPORT, d->document, a, &fault))
+    struct arena_mark before = arena_mark(a);
+    bool fits = model_check(MODEL_USAGE_IMPORT, d->document, a, &fault);
+    arena_rewind(a, before);
+    if (fits)
         return taken;
     *err = fault;
     err->code = REASON_VALUE;

@@ -201,25 +201,35 @@ static void clear(const struct part *part, void *item)
         memset(item, 0, part->bytes);
 }
 
-/* Items grow in the arena by doubling: what is left behind goes with the batch. */
+static void *copy_items(struct arena *a, const struct part *part, const void *items, size_t count,
+                        size_t room)
+{
+    return memcpy(arena_alloc(a, room * part->bytes), items, count * part->bytes);
+}
+
+enum { FEW = 4096 }; /* bytes: 30 characteristics */
+
+/* Few items, as nearly always, take as much of the arena as they are, which a batch of documents
+ * has thousands of; many grow in it by doubling, and what is left behind goes with the batch. */
 void parts_read_list(struct parts_source *s, const struct part *part, struct list *out)
 {
-    size_t room = 0;
+    _Alignas(max_align_t) char few[FEW] __attribute__((uninitialized));
+    size_t room = sizeof few / part->bytes, count = 0;
+    char *items = few;
     *out = (struct list){0};
     if (!jsonr_enter(&s->r, JSONR_ARRAY))
         return;
-    while (jsonr_next_item(&s->r)) {
-        if (out->count == room) {
-            room = room ? room * 2 : 8;
-            void *items = arena_alloc(s->a, room * part->bytes);
-            if (out->count > 0)
-                memcpy(items, out->items, out->count * part->bytes);
-            out->items = items;
-        }
-        void *item = (char *)out->items + out->count++ * part->bytes;
+    for (; jsonr_next_item(&s->r); count++) {
+        if (count == room)
+            items = copy_items(s->a, part, items, count, room *= 2);
+        void *item = items + count * part->bytes;
         clear(part, item);
         parts_read(s, part, item);
     }
+    if (items == few && count > 0)
+        items = copy_items(s->a, part, few, count, count);
+    if (count > 0)
+        *out = (struct list){items, count};
 }
 
 static void read_one(struct parts_source *s, const struct member *m, void *place)

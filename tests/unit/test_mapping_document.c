@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "usage/body.h"
 #include "usage/id.h"
 #include "usage/render.h"
@@ -108,6 +109,48 @@ static void a_usage_as_it_was_shown_may_hold_what_a_record_may(void **state)
             "description is null");
 }
 
+/* Ten characteristics, as an export writes them, with both of the key. */
+static const char *of_characteristics(int count, struct buf *b)
+{
+    buf_printf(b, "{" SPEC ",\"usageCharacteristic\":[");
+    for (int i = 0; i < count - 2; i++)
+        buf_printf(b, "{\"name\":\"n%d\",\"value\":%d,\"valueType\":\"integer\"},", i, i);
+    buf_printf(b, "{\"name\":\"sourceSystem\",\"value\":\"med-gz-02\"},"
+                  "{\"name\":\"sourceRecordId\",\"value\":\"20261123-000417-88231\"}]}");
+    return buf_text(b);
+}
+
+static void what_a_batch_keeps_of_a_document_is_no_more_than_its_parts(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    const char *json = of_characteristics(10, &b);
+    size_t before = arena_bytes(a);
+
+    assert_true(mapped(json));
+
+    assert_int_equal(change.usage->characteristics.count, 10);
+    assert_in_range(arena_bytes(a) - before, 1,
+                    sizeof(struct usage) + 10 * sizeof(struct characteristic) + 128);
+    buf_fini(&b);
+}
+
+static void a_list_may_be_of_any_length(void **state)
+{
+    (void)state;
+    for (int count = 28; count < 200; count++) {
+        struct buf b = {0};
+
+        assert_true(mapped(of_characteristics(count, &b)));
+
+        const struct characteristic *c = change.usage->characteristics.items;
+        assert_int_equal(change.usage->characteristics.count, count);
+        for (int i = 0; i < count - 2; i++)
+            assert_true(c[i].value.kind == VALUE_INTEGER && c[i].value.integer == i);
+        buf_fini(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +158,8 @@ int main(void)
         cmocka_unit_test(its_status_and_ratings_are_no_other_content),
         cmocka_unit_test(the_first_reason_counts),
         cmocka_unit_test(a_usage_as_it_was_shown_may_hold_what_a_record_may),
+        cmocka_unit_test(what_a_batch_keeps_of_a_document_is_no_more_than_its_parts),
+        cmocka_unit_test(a_list_may_be_of_any_length),
     };
     return cmocka_run_group_tests(tests, start, end);
 }
