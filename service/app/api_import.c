@@ -118,23 +118,28 @@ static void write_answer(struct buf *b, const struct importer_line *l)
     buf_byte(b, '\n');
 }
 
-/* Nothing was taken yet, so the whole may be sent again. */
-static bool refuse_whole(struct task *t, struct http_response *response)
+/* There is one. */
+static const struct importer_line *first_failed(const struct task *t)
 {
-    size_t i = 0;
-    while (t->batch[i].status != IMPORTER_FAILED)
-        i++;
-    refuse(response, 503, t->batch[i].why);
+    const struct importer_line *l = t->batch;
+    while (l->status != IMPORTER_FAILED)
+        l++;
+    return l;
+}
+
+/* Nothing was taken yet, so the whole may be sent again. */
+static bool refuse_whole(const struct task *t, struct http_response *response)
+{
+    refuse(response, 503, first_failed(t)->why);
     return false;
 }
 
 static bool spool_failed(struct http_response *response, const struct err *err)
 {
     log_line(LOG_ERROR, "the answer to an import has no room", "reason=\"%s\"", err->text);
-    refuse(
-        response, 500,
-        "There is no room for the answer: what was sent before may be queued, which importing it "
-        "again does not harm; the service's log says more");
+    refuse(response, 500,
+           "The service has no room for so long an answer, its log says where: send fewer lines at "
+           "a time. What was sent before may be queued, which importing it again does not harm");
     return false;
 }
 
@@ -144,8 +149,12 @@ static bool send_batch(struct task *t, struct http_response *response)
     struct err err;
     if (t->count == 0)
         return true;
+    bool was_away = t->away;
     importer_send(t->imports->importer, t->batch, t->count, false, &t->away, t->arena);
     failpoint("import-queued");
+    if (t->away && !was_away)
+        log_line(LOG_WARNING, "lines of an import are not taken", "reason=\"%s\"",
+                 first_failed(t)->why);
     for (size_t i = 0; i < t->count; i++) {
         enum importer_status s = t->batch[i].status;
         *(s == IMPORTER_QUEUED    ? &t->queued
@@ -204,8 +213,10 @@ static enum http_piece next(void *app, void *context, struct http_request *reque
     (void)context;
     struct task *t = request->taking;
     struct err err;
-    if (!spool_read(&t->spool, piece, PIECE, &err))
+    if (!spool_read(&t->spool, piece, PIECE, &err)) {
+        log_line(LOG_ERROR, "the answer to an import is cut off", "reason=\"%s\"", err.text);
         return HTTP_PIECE_BROKEN;
+    }
     return piece->len > 0 ? HTTP_PIECE_MORE : HTTP_PIECE_LAST;
 }
 

@@ -29,8 +29,10 @@ static int open_nameless(void)
 
 static bool failed(struct err *err, const char *what)
 {
-    return err_set(err, ERR_RETRY, "a file in %s cannot be %s: %s", folder(), what,
-                   strerror(errno)); /* NOLINT(concurrency-mt-unsafe): glibc's is */
+    return err_set(err, ERR_RETRY,
+                   "a file in %s cannot be %s: %s: make room there, or let TMPDIR name another "
+                   "folder",
+                   folder(), what, strerror(errno)); /* NOLINT(concurrency-mt-unsafe): glibc's is */
 }
 
 static bool flush(struct spool *s, struct err *err)
@@ -48,6 +50,7 @@ static bool flush(struct spool *s, struct err *err)
         if (n <= 0)
             return failed(err, "written");
         at += (size_t)n;
+        s->filed += (uint64_t)n;
     }
     buf_reset(&s->memory);
     return true;
@@ -60,19 +63,20 @@ bool spool_write(struct spool *s, struct err *err)
 
 bool spool_read(struct spool *s, struct buf *out, size_t max, struct err *err)
 {
-    if (s->file == 0) {
-        size_t left = s->memory.len - (size_t)s->read_to, n = left < max ? left : max;
-        buf_add(out, s->memory.data + s->read_to, n);
+    if (s->read_to >= s->filed) {
+        size_t from = (size_t)(s->read_to - s->filed), left = s->memory.len - from,
+               n = left < max ? left : max;
+        buf_add(out, s->memory.data + from, n);
         s->read_to += n;
         return true;
     }
-    if (s->memory.len > 0 && !flush(s, err))
-        return false;
     ssize_t n;
     do
         n = pread(s->file - 1, buf_room(out, max), max, (off_t)s->read_to);
     while (n < 0 && errno == EINTR);
-    if (n < 0)
+    if (n == 0) /* somebody has cut it */
+        errno = EIO;
+    if (n <= 0)
         return failed(err, "read");
     out->len += (size_t)n;
     s->read_to += (uint64_t)n;

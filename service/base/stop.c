@@ -54,6 +54,7 @@ void stop_init(void)
     if (event < 0)
         abort();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     sigset_t set = signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     pthread_t thread;

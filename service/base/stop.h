@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 /* Blocks SIGTERM, SIGINT and SIGHUP in all threads to come and starts a thread that waits for them;
- * SIGPIPE is ignored. A second signal, more than a second later, ends the process at once. */
+ * SIGPIPE and SIGXFSZ (ulimit -f) are ignored: the call that meets them fails. A second signal,
+ * more than a second later, ends the process at once. */
 void stop_init(void);
 
 /* What SIGHUP does, on a thread of its own; NULL: it ends the process as SIGTERM does. */
