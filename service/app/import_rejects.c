@@ -2,14 +2,24 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/jsonw.h"
 
-static bool failed(const struct import_rejects *r, struct err *err)
+static bool failed(struct import_rejects *r, struct err *err)
 {
-    return err_set(err, ERR_FATAL, "%s cannot be written: %s", r->file,
-                   strerror(errno)); /* NOLINT(concurrency-mt-unsafe): one thread */
+    r->error = r->error ? r->error : errno;
+    return err_set(err, ERR_FATAL,
+                   "%s cannot be written: %s: make room there, or name another file by --rejected",
+                   r->file, strerror(r->error)); /* NOLINT(concurrency-mt-unsafe): one thread */
+}
+
+/* A device or a pipe of that name is not ours to remove. */
+static bool is_file(const char *name)
+{
+    struct stat st;
+    return lstat(name, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 bool import_rejects_open(struct import_rejects *r, const char *file, struct err *err)
@@ -20,7 +30,8 @@ bool import_rejects_open(struct import_rejects *r, const char *file, struct err 
         return failed(r, err);
     fclose(r->out);
     r->out = NULL;
-    unlink(file);
+    if (is_file(file))
+        unlink(file);
     return true;
 }
 
@@ -29,6 +40,8 @@ bool import_rejects_add(struct import_rejects *r, uint64_t line, const char *rea
 {
     struct buf b = {0};
     struct jsonw w = jsonw_start(&b);
+    if (r->error)
+        return failed(r, err);
     if (!r->out && !(r->out = fopen(r->file, "we")))
         return failed(r, err);
     jsonw_object(&w);
@@ -48,5 +61,6 @@ bool import_rejects_close(struct import_rejects *r, struct err *err)
 {
     FILE *out = r->out;
     r->out = NULL;
-    return !out || fclose(out) == 0 || failed(r, err);
+    bool said = r->error != 0;
+    return !out || fclose(out) == 0 || said || failed(r, err);
 }
