@@ -133,12 +133,12 @@ static enum csv_found take(struct csv *c, size_t n, bool ended, uint64_t lines)
     c->skipping = false;
     if (skipped || text == 0)
         return CSV_NONE;
+    if (text > c->max) /* the first to be looked at: unended() knows no more than that */
+        return bad(c, "the record is too long");
     if (open)
         return bad(c, "a quote is not closed before the end");
     if (fault)
         return bad(c, fault);
-    if (text > c->max)
-        return bad(c, "the record is too long");
     return take_cells(c, p, text) ? CSV_RECORD : bad(c, "the record has more than 64 cells");
 }
 

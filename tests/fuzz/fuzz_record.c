@@ -2,23 +2,14 @@
  *
  * Input: one byte that chooses topic and schema, the schema's JSON up to a 0 (where the byte says
  * so), the value as it stands in Kafka. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/embed.h"
-#include "base/jsonr.h"
-#include "fuzz.h"
 #include "io/framing.h"
 #include "io/reader.h"
-#include "usage/event.h"
-#include "usage/mapping.h"
-#include "usage/render.h"
+#include "usage_checks.h"
 
-enum { RATED = 1, OWN_SCHEMA = 2, SKIPPING = 4 }; /* of the first byte */
-
-static const int64_t now_ms = 1795421730250; /* 2026-11-23 */
-
-static const struct mapping_settings settings = {"default", INT64_C(10) * 365 * 86400000, 86400000};
+enum { RATED = 1, OWN_SCHEMA = 2, SKIPPING = 4, DOCUMENT = 8 }; /* of the first byte */
 
 /* Every kind of type that may have to be skipped, between fields that are wanted. */
 static const char skipping[] =
@@ -54,64 +45,16 @@ static struct plan *plan_of(const char *json, size_t n)
 /* The plans of schemas that are always the same are made once. */
 static struct plan *known_plan(unsigned choice)
 {
-    static struct plan *plans[3];
-    unsigned i = choice & RATED ? 1 : choice & SKIPPING ? 2 : 0;
-    const char *json =
-        i == 2 ? skipping : embed_text(embed_schemas, i ? "RatedUsage.avsc" : "RawUsage.avsc");
-    if (!plans[i])
+    static const char *const names[] = {"RawUsage.avsc", "RatedUsage.avsc", NULL,
+                                        "UsageDocument.avsc"};
+    static struct plan *plans[4];
+    unsigned i = choice & RATED ? 1 : choice & SKIPPING ? 2 : choice & DOCUMENT ? 3 : 0;
+    if (!plans[i]) {
+        const char *json = names[i] ? embed_text(embed_schemas, names[i]) : skipping;
         plans[i] = plan_of(json, strlen(json));
+    }
     assert(plans[i]);
     return plans[i];
-}
-
-static void check_json(const struct buf *b)
-{
-    struct jsonr r = jsonr_start((struct text){b->data, b->len});
-    bool sound = jsonr_skip(&r, NULL) && jsonr_done(&r);
-    assert(sound);
-}
-
-/* What was stored is read as it was, and shown as JSON. */
-static void check_document(const struct usage *u, struct arena *a)
-{
-    struct buf document = {0}, again = {0}, ratings = {0}, shown = {0};
-    struct err err = {0};
-    struct usage back = {0};
-    render_document(&document, u);
-    render_ratings(&ratings, &u->ratings);
-    struct render_row row = {u->id,
-                             text_of(usage_status_names[u->status]),
-                             u->description,
-                             {ratings.data, ratings.len},
-                             {document.data, document.len}};
-    bool sound = render_read(&row, a, &back, &err);
-    assert(sound);
-    render_document(&again, &back);
-    assert(again.len == document.len && memcmp(again.data, document.data, again.len) == 0);
-    assert(usage_ratings_equal(&u->ratings, &back.ratings));
-    render_usage(&shown, &row, "http://x", &(struct render_fields){.all = true});
-    check_json(&shown);
-    buf_fini(&document);
-    buf_fini(&again);
-    buf_fini(&ratings);
-    buf_fini(&shown);
-}
-
-static void check_event(const struct usage *u, enum event_type type)
-{
-    struct buf b = {0};
-    struct event event = {.type = type,
-                          .schema_id = 7,
-                          .usage = u,
-                          .base_url = "http://x",
-                          .event_time = now_ms,
-                          .occurred = now_ms,
-                          .previous = STATUS_RECEIVED,
-                          .field_path = "ratedProductUsage"};
-    size_t most = event_bytes_max(&event);
-    event_write(&b, &event);
-    assert(b.len > 0 && b.len <= most);
-    buf_fini(&b);
 }
 
 /* A usage for ratings that came without theirs. */
@@ -124,17 +67,6 @@ static struct usage *some_usage(struct arena *a)
     u->specification.id = TEXT("voice-1");
     u->type = TEXT("Usage");
     return u;
-}
-
-/* The writers of documents and events take no more than these. */
-static void check_values(const struct usage *u)
-{
-    const struct characteristic *c = u->characteristics.items;
-    for (size_t i = 0; i < u->characteristics.count; i++) {
-        enum value_kind kind = c[i].value.kind;
-        assert(kind != VALUE_ABSENT && kind != VALUE_WIDE);
-        assert(kind != VALUE_REAL || isfinite(c[i].value.real));
-    }
 }
 
 static void check_change(struct change *c, struct arena *a)
@@ -152,6 +84,16 @@ static void check_change(struct change *c, struct arena *a)
     check_event(u, EVENT_CREATE);
 }
 
+static bool map(const struct shape *shape, const void *record, struct arena *a, struct change *out,
+                struct err *err)
+{
+    if (shape == &record_rated_usage)
+        return mapping_rated(&settings, record, -1, now_ms, a, out, err);
+    if (shape == &record_usage_document)
+        return mapping_document(&settings, record, -1, now_ms, a, out, err);
+    return mapping_raw(&settings, record, -1, now_ms, a, out, err);
+}
+
 static void take(const struct plan *plan, struct text value, struct arena *a)
 {
     struct err err = {0};
@@ -163,9 +105,7 @@ static void take(const struct plan *plan, struct text value, struct arena *a)
         assert(err.code == READER_MALFORMED || err.code == READER_TEXT);
         return;
     }
-    bool taken = shape == &record_rated_usage
-                     ? mapping_rated(&settings, record, -1, now_ms, a, &change, &err)
-                     : mapping_raw(&settings, record, -1, now_ms, a, &change, &err);
+    bool taken = map(shape, record, a, &change, &err);
     if (taken)
         check_change(&change, a);
     else

@@ -17,6 +17,7 @@ import fastavro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from lib.documents import SCHEMA  # noqa: E402
 from lib.publish import framed  # noqa: E402
 from lib.records import Json, Records, id_of  # noqa: E402
 from lib.schemas import MEDIATION, PLAIN, ROAMING, Writer  # noqa: E402
@@ -25,7 +26,14 @@ from lib.schemas_rated import ENGINE, RATED_PLAIN  # noqa: E402
 SEEDS = Path(__file__).resolve().parent / "seeds"
 ROOT = SEEDS.parent.parent.parent
 NOW_MS = 1795421730250  # the targets' own clock
-RATED, OWN_SCHEMA, SKIPPING = 1, 2, 4  # fuzz_record.c
+RATED, OWN_SCHEMA, SKIPPING, DOCUMENT = 1, 2, 4, 8  # fuzz_record.c
+CSV, SHORT = 1, 2 << 1  # fuzz_import.c: the format; lines of 16 bytes at most
+DATE = "2026-11-23T08:15:30.250Z"
+LINE = json.dumps({"usageDate": DATE, "usageSpecification": {"id": "s"}, "usageCharacteristic": [
+    {"name": "sourceSystem", "value": "s"}, {"name": "sourceRecordId", "value": "1"}, {"name": "计", "value": 1.50}]})
+RATED_LINE = json.dumps({**json.loads(LINE), "status": "rated", "id": "x", "ratedProductUsage": [
+    {"ratingDate": DATE, "taxExcludedRatingAmount": {"unit": "CNY", "value": 1}, "taxRate": 6,
+     "taxIncludedRatingAmount": {"unit": "CNY", "value": 1.06}, "productRef": {"id": "p"}}]})
 
 
 def write(target: str, name: str, content: bytes) -> None:
@@ -62,6 +70,11 @@ def records() -> None:
     write("record", "rated-engine", bytes([RATED | OWN_SCHEMA]) + compact(ENGINE.schema) + b"\0"
           + value(ENGINE, source.rating_of(voice)))
     write("record", "skipping", bytes([SKIPPING]) + framed(1, skipping()))
+    for name, document in (("plain", LINE), ("rated", RATED_LINE), ("broken", LINE[:-1])):
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, fastavro.parse_schema(SCHEMA), {
+            "source": "s", "recordId": "1", "usageDate": NOW_MS, "document": document})
+        write("record", f"document-{name}", bytes([DOCUMENT]) + framed(1, out.getvalue()))
     write("record", "framing-json", bytes([0]) + b'{"source":"a"}')
     write("record", "framing-short", bytes([0]) + b"\0\0\0")
 
@@ -83,7 +96,7 @@ def skipping() -> bytes:
 
 
 def schemas() -> None:
-    for path in sorted((ROOT / "schemas").glob("R*Usage.avsc")):
+    for path in (*sorted((ROOT / "schemas").glob("R*Usage.avsc")), ROOT / "schemas" / "UsageDocument.avsc"):
         write("schema", path.stem, compact(json.loads(path.read_text())))
     for writer in (MEDIATION, ROAMING, ENGINE):
         write("schema", writer.name, compact(writer.schema))
@@ -233,6 +246,30 @@ def queries() -> None:
         write("query", name, text.encode())
 
 
+def imports() -> None:
+    names = ("id,href,usageDate,usageType,status,description,usageSpecification,relatedParty,usageCharacteristic,"
+             "ratedProductUsage")
+
+    def row(*cells: str) -> str:
+        return ",".join('"' + cell.replace('"', '""') + '"' if set(cell) & set('",\r\n') else cell for cell in cells)
+
+    key = json.dumps(json.loads(LINE)["usageCharacteristic"], separators=(",", ":"))
+    good = row("", "", DATE, "VOICE", "received", 'two\r\nlines, "quoted"', '{"id":"s"}', '[{"id":"c","@referredType":"Customer"}]', key,
+               "")
+    rated = row("x", "http://x", DATE, "", "rated", "", '{"id":"s"}', "", key, json.dumps(json.loads(RATED_LINE)["ratedProductUsage"]))
+    for name, first, stream in (
+            ("lines", 0, f"{LINE}\n\r\n \t\n{RATED_LINE}\r\n{LINE[:-1]}\n[]\n{{}}\n{LINE}"),
+            ("no-key", 0, '{"usageDate":"%s","usageSpecification":{"id":"s","@type":"T"},"x":[1.50,null]}\n' % DATE),
+            ("long-lines", SHORT, "0123456789abcdef\n0123456789abcdef\r\n0123456789abcdefg\n\n\r\r\n0123456789abcdef0"),
+            ("rows", CSV, f"\ufeff{names}\r\n{good}\r\n\r\n{rated}\n{good}"),
+            ("two-columns", CSV, f"usageSpecification,usageDate\n{row('{}', DATE)}\n{row('{', DATE)}\n{DATE}\n"),
+            ("bad-rows", CSV, f'{names}\na"b,c\n"d"e\n"f"\r\n"g"\rh\n"i\nj'),
+            ("long-rows", CSV | SHORT, '"a\n",0123456789\n"b\n\n0123456789abcdef0\n",c\nd\n,,,,,,,,,,,,,,,,,\n"'),
+            ("many-cells", CSV, "," * 64 + "\n" + "," * 63 + "\nusageDate,usageDate\n")):
+        for pieces in (0, 77):
+            write("import", f"{name}-{pieces}", bytes([first, pieces]) + stream.encode())
+
+
 if __name__ == "__main__":
-    for make in (records, schemas, answers, settings, numbers, documents, merges, bodies, queries):
+    for make in (records, schemas, answers, settings, numbers, documents, merges, bodies, queries, imports):
         make()

@@ -17,7 +17,7 @@
 typedef int target_function(const uint8_t *data, size_t size);
 
 target_function fuzz_record, fuzz_schema, fuzz_registry, fuzz_settings, fuzz_number, fuzz_json,
-    fuzz_merge, fuzz_body, fuzz_query;
+    fuzz_merge, fuzz_body, fuzz_query, fuzz_import;
 
 static void read_file(const char *path, struct buf *b)
 {
@@ -80,6 +80,7 @@ CASES(json)
 CASES(body)
 CASES(merge)
 CASES(query)
+CASES(import)
 
 int main(void)
 {
@@ -93,6 +94,7 @@ int main(void)
         cmocka_unit_test(every_case_of_body_is_survived),
         cmocka_unit_test(every_case_of_merge_is_survived),
         cmocka_unit_test(every_case_of_query_is_survived),
+        cmocka_unit_test(every_case_of_import_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
