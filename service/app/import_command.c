@@ -11,11 +11,11 @@
 
 #include "app/import_outcome.h"
 #include "app/import_rejects.h"
+#include "app/import_say.h"
 #include "app/importer.h"
 #include "base/csv.h"
 #include "base/instant.h"
 #include "base/lines.h"
-#include "base/progress.h"
 #include "base/stop.h"
 #include "usage/import_csv.h"
 #include "usage/reason.h"
@@ -25,10 +25,8 @@ enum {
     BATCH = 2000, /* lines on their way at once */
     PIECE = 256 * 1024,
     ARENA = 256 * 1024,
-    SEND_MS = 20000,
     PATIENCE_MS = 60000, /* Kafka may be away for so long */
-    AGAIN_MS = 500,
-    SHOW_MS = 500
+    AGAIN_MS = 500
 };
 
 enum format { FORMAT_CSV, FORMAT_NDJSON, FORMATS };
@@ -54,8 +52,8 @@ struct command {
     struct arena *arena; /* of the batch */
     uint64_t seen, queued, refused;
     int64_t bytes, size; /* read; of the file, 0: not known */
-    int64_t began, shown;
-    bool has_bar, has_waited;
+    int64_t began;
+    struct import_say say;
 };
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -92,38 +90,6 @@ static bool take_format(struct command *c)
 
 /* --- what it says ----------------------------------------------------------------------------- */
 
-static void wipe_bar(struct command *c)
-{
-    if (c->has_bar)
-        fputs("\r\033[K", stderr);
-    c->has_bar = false;
-}
-
-static bool fail(struct command *c, const char *text)
-{
-    wipe_bar(c);
-    fprintf(stderr, "usaged: import: %s\n", text);
-    return false;
-}
-
-static bool is_time_to_show(struct command *c)
-{
-    int64_t now = instant_ticks();
-    if (!isatty(STDERR_FILENO) || now - c->shown < SHOW_MS)
-        return false;
-    c->shown = now;
-    c->has_bar = true;
-    return true;
-}
-
-static void show_bar(const char *what, int64_t part, int64_t of, uint64_t lines)
-{
-    char bar[PROGRESS_CHARS];
-    fprintf(stderr, "\r\033[Kusaged: import: %s %s, %" PRIu64 " lines", what,
-            progress_bar(part, of, bar), lines);
-    fflush(stderr);
-}
-
 static double rate(const struct command *c, double *seconds)
 {
     *seconds = (double)(instant_ticks() - c->began) / 1e3;
@@ -133,10 +99,10 @@ static double rate(const struct command *c, double *seconds)
 static void show_reading(struct command *c)
 {
     double seconds;
-    if (!is_time_to_show(c))
+    if (!import_say_is_due(&c->say))
         return;
     if (c->size > 0)
-        show_bar(c->options->dry_run ? "checking" : "sending", c->bytes, c->size, c->seen);
+        import_say_bar(c->options->dry_run ? "checking" : "sending", c->bytes, c->size, c->seen);
     else
         fprintf(stderr, "\r\033[Kusaged: import: %" PRIu64 " lines, %.0f/s", c->seen,
                 rate(c, &seconds));
@@ -152,7 +118,7 @@ static void print_row(const char *name, uint64_t count)
 static void summarize(struct command *c, const struct import_outcomes *o, bool all)
 {
     double seconds, per_second = rate(c, &seconds);
-    wipe_bar(c);
+    import_say_wipe(&c->say);
     fprintf(stderr, "usaged: import: %" PRIu64 " lines in %.1f s, %.0f lines/s%s%s\n", c->seen,
             seconds, per_second, c->rejects.count ? "; what is no usage, and why: " : "",
             c->rejects.count ? c->rejected : "");
@@ -183,35 +149,38 @@ static bool reject(struct command *c, uint64_t line, const char *reason, const c
     return import_rejects_add(&c->rejects, line, reason, text_of(why), err);
 }
 
-static void wait_for_kafka(struct command *c, const char *why)
+static void say_waiting(void *arg, const char *why)
 {
-    wipe_bar(c);
-    if (!c->has_waited)
-        fprintf(stderr, "usaged: import: waiting: %s\n", why);
-    c->has_waited = true;
+    struct command *c = arg;
+    import_say_waiting(&c->say, why, PATIENCE_MS);
 }
 
 /* Lines that were not acknowledged are sent again, since that makes no second usage; but a line
  * that was there all the same is counted as a duplicate. */
-static bool send_again(struct command *c, struct err *err)
+static bool send_again(struct command *c, int64_t end, struct err *err)
 {
-    int64_t end = instant_ticks() + PATIENCE_MS;
     for (;;) {
         size_t failed = 0;
         const char *why = NULL;
-        bool away = false;
+        bool away = false, forbidden = false;
         for (size_t i = 0; i < c->count; i++)
             if (c->batch[i].status == IMPORTER_FAILED) {
                 struct importer_line line = c->batch[i];
                 why = line.why;
+                forbidden = forbidden || line.forbidden;
                 c->batch[i] = c->batch[failed];
                 c->batch[failed++] = line;
             }
-        if (failed == 0)
+        if (failed == 0) {
+            import_say_goes(&c->say);
             return true;
-        wait_for_kafka(c, why);
-        if (instant_ticks() >= end || stop_wait(AGAIN_MS))
-            return err_set(err, ERR_RETRY, "%s", why);
+        }
+        if (forbidden)
+            return err_set(err, ERR_FATAL, "%s", why);
+        if (instant_ticks() >= end || stop_asked())
+            return import_say_over(why, PATIENCE_MS, err);
+        say_waiting(c, why);
+        stop_wait(AGAIN_MS);
         importer_send(c->importer, c->batch, failed, false, &away, c->arena);
     }
 }
@@ -221,8 +190,9 @@ static bool flush(struct command *c, struct err *err)
     bool away = false, good = true;
     if (c->count == 0)
         return true;
+    int64_t end = instant_ticks() + PATIENCE_MS;
     importer_send(c->importer, c->batch, c->count, c->options->dry_run, &away, c->arena);
-    good = send_again(c, err);
+    good = send_again(c, end, err);
     for (size_t i = 0; i < c->count; i++) {
         const struct importer_line *l = &c->batch[i];
         if (l->status == IMPORTER_REFUSED) {
@@ -335,6 +305,12 @@ static bool copy(struct command *c, struct err *err)
 
 /* --- what became of them ---------------------------------------------------------------------- */
 
+static void say_slow(void *arg, const char *why)
+{
+    struct command *c = arg;
+    import_say_waiting(&c->say, why, IMPORT_OUTCOME_PATIENCE_MS);
+}
+
 static bool dead(void *arg, uint64_t line, const char *reason, struct text message, struct err *err)
 {
     struct command *c = arg;
@@ -344,13 +320,19 @@ static bool dead(void *arg, uint64_t line, const char *reason, struct text messa
 static bool wait_until_done(struct command *c, struct err *err)
 {
     int64_t done = 0, of = 0, told = instant_ticks();
-    while (!import_outcome_look(c->outcome, &done, &of, err)) {
+    for (bool was_away = false; !import_outcome_look(c->outcome, &done, &of, err);) {
+        bool away = err->kind != ERR_NONE;
         if (err->kind == ERR_FATAL)
             return false;
-        if (is_time_to_show(c))
-            show_bar("storing", done, of, c->queued);
-        if (instant_ticks() - told > PATIENCE_MS) {
-            wipe_bar(c);
+        if (away && was_away) /* a look fails after two seconds: one may be chance */
+            import_say_sent(&c->say, err->text);
+        else if (!away)
+            import_say_goes(&c->say);
+        was_away = away;
+        if (!away && import_say_is_due(&c->say))
+            import_say_bar("storing", done, of, c->queued);
+        if (!away && instant_ticks() - told > PATIENCE_MS) {
+            import_say_wipe(&c->say);
             fprintf(stderr,
                     "usaged: import: %" PRId64 " of %" PRId64
                     " lines are stored: does a usaged run? (Ctrl-C does not take back what was "
@@ -363,12 +345,14 @@ static bool wait_until_done(struct command *c, struct err *err)
                            "stopped while waiting: what was sent will be stored, and importing it "
                            "again does not harm");
     }
+    import_say_goes(&c->say);
     return true;
 }
 
 static bool conclude(struct command *c, struct import_outcomes *o, struct err *err)
 {
-    return wait_until_done(c, err) && import_outcome_read(c->outcome, o, dead, c, err);
+    struct import_outcome_calls calls = {.arg = c, .dead = dead, .slow = say_slow};
+    return wait_until_done(c, err) && import_outcome_read(c->outcome, o, &calls, err);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -393,21 +377,38 @@ static bool open_file(struct command *c, struct err *err)
     return import_rejects_open(&c->rejects, c->rejected, err);
 }
 
+/* Kafka and the registry may come a moment later than a script that starts all. */
+static bool wait_ready(struct command *c, struct err *err)
+{
+    int64_t end = instant_ticks() + PATIENCE_MS;
+    while (!importer_ready(c->importer, err)) {
+        if (err->kind == ERR_FATAL)
+            return false;
+        if (instant_ticks() >= end || stop_asked())
+            return import_say_over(arena_printf(c->arena, "%s", err->text), PATIENCE_MS, err);
+        say_waiting(c, err->text);
+        stop_wait(AGAIN_MS);
+    }
+    import_say_goes(&c->say);
+    return true;
+}
+
 static bool open_kafka(struct command *c, struct err *err)
 {
     const struct settings *s = c->settings;
     c->registry = NULL;
     if (c->options->dry_run) {
-        c->importer = importer_new(s, NULL, SEND_MS);
+        c->importer = importer_new(s, NULL, PATIENCE_MS);
         return true;
     }
     struct registry_options options = settings_registry(s, record_shapes);
     c->registry = registry_new(&options, err);
     if (!c->registry)
         return false;
-    c->importer = importer_new(s, c->registry, SEND_MS);
+    c->importer = importer_new(s, c->registry, PATIENCE_MS);
     importer_mark(c->importer, c->run);
-    if (!importer_ready(c->importer, err))
+    importer_on_wait(c->importer, say_waiting, c);
+    if (!wait_ready(c, err))
         return false;
     if (!c->options->no_wait)
         c->outcome = import_outcome_new(s, c->run);
@@ -419,17 +420,17 @@ static int run(struct command *c)
     struct err err = {0};
     struct import_outcomes o = {0};
     if (!open_file(c, &err) || !open_kafka(c, &err)) {
-        fail(c, err.text);
+        import_say_fail(&c->say, err.text);
         return 1;
     }
     c->began = instant_ticks();
     bool sent = copy(c, &err);
     if (!sent)
-        fail(c, err.text);
+        import_say_fail(&c->say, err.text);
     bool known = sent && c->outcome && conclude(c, &o, &err);
     if (sent && c->outcome && !known)
-        fail(c, err.text);
-    bool closed = import_rejects_close(&c->rejects, &err) || fail(c, err.text);
+        import_say_fail(&c->say, err.text);
+    bool closed = import_rejects_close(&c->rejects, &err) || import_say_fail(&c->say, err.text);
     summarize(c, &o, known);
     bool asked = !c->outcome || known; /* all that was to be done is done */
     return sent && asked && closed && c->rejects.count == 0 ? 0 : 1;

@@ -11,7 +11,7 @@
 #include "io/scan.h"
 #include "usage/source.h"
 
-enum { WAIT_MS = 10000, LOOK_MS = 2000, POLL_MS = 500, PATIENCE_MS = 60000 };
+enum { WAIT_MS = 10000, LOOK_MS = 2000, POLL_MS = 500, SLOW_MS = 3000 };
 
 /* Of the import's topic. */
 struct place {
@@ -217,12 +217,8 @@ static uint64_t line_of(const struct import_outcome *o, rd_kafka_message_t *m, s
     return strtoull(number, NULL, 10);
 }
 
-/* As import_outcome_read() has it. */
-typedef bool dead_call(void *arg, uint64_t line, const char *reason, struct text message,
-                       struct err *err);
-
-static bool take_letter(struct import_outcome *o, rd_kafka_message_t *m, dead_call *dead, void *arg,
-                        int64_t *count, struct err *err)
+static bool take_letter(struct import_outcome *o, rd_kafka_message_t *m,
+                        const struct import_outcome_calls *calls, int64_t *count, struct err *err)
 {
     struct text reason, message;
     char name[32];
@@ -231,31 +227,59 @@ static bool take_letter(struct import_outcome *o, rd_kafka_message_t *m, dead_ca
         return true;
     ++*count;
     snprintf(name, sizeof name, "%.*s", TEXT_ARGS(reason));
-    return dead(arg, line, name, message, err);
+    return calls->dead(calls->arg, line, name, message, err);
+}
+
+/* Nothing has come: false, and so it stays. */
+static bool may_wait(const struct import_outcome_calls *calls, int64_t since, bool *told,
+                     struct err *err)
+{
+    char why[sizeof err->text];
+    int64_t quiet = instant_ticks() - since;
+    snprintf(why, sizeof why, "%s", err->kind == ERR_NONE ? "the brokers send nothing" : err->text);
+    if (err->kind == ERR_FATAL)
+        return false;
+    if (stop_asked() || quiet >= IMPORT_OUTCOME_PATIENCE_MS)
+        return err_set(err, ERR_RETRY,
+                       "%s: which lines are dead is not known; importing again tells it", why);
+    if (quiet >= SLOW_MS && !*told)
+        calls->slow(calls->arg, why);
+    *told = *told || quiet >= SLOW_MS;
+    return true;
+}
+
+/* The first end of each partition counts: what others add behind it makes another one. */
+static bool is_first_end(struct import_outcome *o, int partition)
+{
+    rd_kafka_topic_partition_t *p =
+        rd_kafka_topic_partition_list_find(o->letters, o->settings->topic_dead_letter, partition);
+    bool first = p && !p->opaque;
+    if (first)
+        p->opaque = p;
+    return first;
 }
 
 /* All that is committed now: what the group has published is. */
-static bool read_letters(struct import_outcome *o, dead_call *dead, void *arg, int64_t *count,
-                         struct err *err)
+static bool read_letters(struct import_outcome *o, const struct import_outcome_calls *calls,
+                         int64_t *count, struct err *err)
 {
     int open = o->letters->cnt;
-    int64_t end = instant_ticks() + PATIENCE_MS;
+    int64_t last = instant_ticks();
+    bool told = false;
     if (!scan_start(o->scan, o->letters, err))
         return false;
     while (open > 0) {
         rd_kafka_message_t *m = scan_poll(o->scan, POLL_MS, err);
-        if (!m && (err->kind == ERR_FATAL || stop_asked() || instant_ticks() > end)) {
-            if (err->kind == ERR_NONE)
-                err_set(err, ERR_RETRY, "the dead letters could not be read");
+        if (!m && !may_wait(calls, last, &told, err))
             return false;
-        }
         if (!m)
             continue;
+        last = instant_ticks();
         bool good = true;
         if (m->err)
-            open--;
+            open -= is_first_end(o, m->partition);
         else
-            good = take_letter(o, m, dead, arg, count, err);
+            good = take_letter(o, m, calls, count, err);
         rd_kafka_message_destroy(m);
         if (!good)
             return false;
@@ -282,10 +306,10 @@ static bool split(struct import_outcome *o, struct import_outcomes *out)
     return ours;
 }
 
-bool import_outcome_read(struct import_outcome *o, struct import_outcomes *out, dead_call *dead,
-                         void *arg, struct err *err)
+bool import_outcome_read(struct import_outcome *o, struct import_outcomes *out,
+                         const struct import_outcome_calls *calls, struct err *err)
 {
     *out = (struct import_outcomes){0};
     out->split = split(o, out);
-    return read_letters(o, dead, arg, &out->dead, err);
+    return read_letters(o, calls, &out->dead, err);
 }

@@ -29,8 +29,15 @@ struct import_outcomes {
     bool split;
 };
 
-/* Once all is done: calls `dead` for each dead letter, by the order of the dead-letter topic. */
+struct import_outcome_calls {
+    void *arg;
+    /* Of each dead letter, by the order of the dead-letter topic. */
+    bool (*dead)(void *arg, uint64_t line, const char *reason, struct text message,
+                 struct err *err);
+    void (*slow)(void *arg, const char *why); /* once, when none is to be had for some seconds */
+};
+enum { IMPORT_OUTCOME_PATIENCE_MS = 60000 }; /* for so long */
+
+/* Once all is done. */
 bool import_outcome_read(struct import_outcome *o, struct import_outcomes *out,
-                         bool (*dead)(void *arg, uint64_t line, const char *reason,
-                                      struct text message, struct err *err),
-                         void *arg, struct err *err) MUST_CHECK;
+                         const struct import_outcome_calls *calls, struct err *err) MUST_CHECK;

@@ -17,7 +17,9 @@ struct importer {
     struct mapping_settings mapping;
     struct registry *registry;
     int send_ms;
-    const char *run;      /* NULL: lines have no header */
+    const char *run; /* NULL: lines have no header */
+    void (*wait_call)(void *arg, const char *why);
+    void *wait_arg;
     pthread_mutex_t lock; /* guards the three below until they are set */
     struct feed *feed;
     bool registered;
@@ -52,6 +54,12 @@ void importer_mark(struct importer *i, const char *run)
     i->run = run;
 }
 
+void importer_on_wait(struct importer *i, void (*call)(void *arg, const char *why), void *arg)
+{
+    i->wait_call = call;
+    i->wait_arg = arg;
+}
+
 void importer_free(struct importer *i)
 {
     if (!i)
@@ -71,7 +79,10 @@ static bool prepare_feed(struct importer *i, struct err *err)
                                                   .property_count = (size_t)s->kafka_count,
                                                   .topic = importer_topic(s),
                                                   .header = i->run ? IMPORTER_HEADER : NULL,
-                                                  .timeout_ms = i->send_ms},
+                                                  .timeout_ms = i->send_ms,
+                                                  .slow = i->wait_call,
+                                                  .slow_arg = i->wait_arg,
+                                                  .slow_ms = IMPORTER_SLOW_MS},
                            err);
     return i->feed != NULL;
 }
@@ -150,6 +161,21 @@ static bool prepare(const struct importer *i, struct importer_line *l, int64_t n
     return true;
 }
 
+static const char *why_failed(const struct importer *i, rd_kafka_resp_err_t error, struct arena *a)
+{
+    const char *topic = importer_topic(i->settings);
+    if (feed_is_too_large(error))
+        return arena_printf(a,
+                            "Kafka takes no record of that size: kafka.message.max.bytes, or "
+                            "max.message.bytes of topic %s",
+                            topic);
+    if (error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED)
+        return "Kafka does not let us: grant IdempotentWrite on the cluster";
+    if (kafka_is_right_missing(error))
+        return arena_printf(a, "Kafka does not let us: grant Write on topic %s", topic);
+    return arena_printf(a, "Kafka has not acknowledged the line: %s", rd_kafka_err2str(error));
+}
+
 static void conclude(const struct importer *i, const struct feed_record *r, struct importer_line *l,
                      bool *away, struct arena *a)
 {
@@ -160,12 +186,8 @@ static void conclude(const struct importer *i, const struct feed_record *r, stru
     bool large = feed_is_too_large(r->error);
     l->status = large ? IMPORTER_REFUSED : IMPORTER_FAILED;
     l->reason = large ? REASON_TOO_LARGE : REASON_NONE;
-    l->why = large ? arena_printf(a,
-                                  "Kafka takes no record of that size: kafka.message.max.bytes, "
-                                  "or max.message.bytes of topic %s",
-                                  importer_topic(i->settings))
-                   : arena_printf(a, "Kafka has not acknowledged the line: %s",
-                                  rd_kafka_err2str(r->error));
+    l->forbidden = kafka_is_right_missing(r->error);
+    l->why = why_failed(i, r->error, a);
     *away = *away || !large;
 }
 

@@ -22,6 +22,11 @@ void importer_mark(struct importer *i, const char *run);
 #define IMPORTER_HEADER "import.line"
 enum { IMPORTER_RUN_CHARS = 37 };
 
+/* `call` is called of each importer_send() that waits for the brokers, after IMPORTER_SLOW_MS, on
+ * its thread. Before the first importer_ready(). */
+void importer_on_wait(struct importer *i, void (*call)(void *arg, const char *why), void *arg);
+enum { IMPORTER_SLOW_MS = 3000 };
+
 /* Whether lines can be taken now: Kafka answers, the topic is there, and the schema is registered.
  * Asks for some seconds at most. True once before importer_send(). */
 bool importer_ready(struct importer *i, struct err *err) MUST_CHECK;
@@ -39,6 +44,7 @@ struct importer_line {
     int partition;      /* QUEUED: where it lies */
     int64_t offset;     /* .. -1: not known */
     int reason;         /* REFUSED: enum reason */
+    bool forbidden;     /* FAILED: for a right that is missing, so a second try fails too */
     const char *why;    /* REFUSED, FAILED: in the arena */
 };
 

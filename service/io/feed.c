@@ -20,6 +20,8 @@ struct feed {
 /* One call of feed_send(). */
 struct load {
     atomic_size_t left;
+    int64_t begun;
+    bool told; /* that it is slow */
 };
 
 /* What a report leads to; its record is the message's opaque. */
@@ -190,15 +192,24 @@ static void send_one(struct feed *f, struct sent *s)
     atomic_fetch_sub(&s->load->left, 1);
 }
 
+static bool is_slow(const struct feed *f, const struct load *load, int64_t now)
+{
+    return f->options.slow && !load->told && now - load->begun >= f->options.slow_ms;
+}
+
 /* The values are not copied, so nothing returns before the last report; librdkafka gives each. */
 static void wait_for(struct feed *f, struct load *load)
 {
     int64_t stopped = 0;
     while (atomic_load(&load->left) > 0) {
         rd_kafka_poll(f->client, POLL_MS);
+        int64_t now = instant_ticks();
+        if (is_slow(f, load, now)) {
+            load->told = true;
+            f->options.slow(f->options.slow_arg, "the brokers acknowledge nothing");
+        }
         if (!stop_asked())
             continue;
-        int64_t now = instant_ticks();
         stopped = stopped ? stopped : now;
         if (now - stopped >= STOP_MS) {
             rd_kafka_purge(f->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
@@ -210,7 +221,7 @@ static void wait_for(struct feed *f, struct load *load)
 void feed_send(struct feed *f, struct feed_record *records, size_t n)
 {
     struct err err;
-    struct load load;
+    struct load load = {.begun = instant_ticks()};
     atomic_init(&load.left, n);
     struct sent *sent = calloc(n + 1, sizeof *sent);
     if (!sent)

@@ -16,6 +16,10 @@ struct feed_options {
     const char *topic;
     const char *header; /* the name of a record's one header; NULL: none has one */
     int timeout_ms;     /* of a record */
+    /* Called once of each feed_send() that has waited for slow_ms, on its thread; NULL: not. */
+    void (*slow)(void *arg, const char *why);
+    void *slow_arg;
+    int slow_ms;
 };
 
 struct feed *feed_new(const struct feed_options *options, struct err *err);
