@@ -50,7 +50,7 @@ static const struct config_setting table[] = {
      .help = "records fetched ahead, KiB a partition and worker"},
     {"kafka.queued.min.messages", CONFIG_OPEN, .fallback = "20000",
      .help = "records that librdkafka tries to have fetched ahead, a partition and worker"},
-    {"kafka.fetch.max.bytes", CONFIG_OPEN, .fallback = "2097152",
+    {"kafka.fetch.max.bytes", CONFIG_OPEN, .derived = "`kafka.message.max.bytes`",
      .help = "bytes of one answer of a broker; unpacked they are several times as many in memory"},
     {"kafka.linger.ms", CONFIG_OPEN, .fallback = "50",
      .help = "how long a message waits for others of its partition; a commit sends all at once"},
@@ -194,6 +194,9 @@ static void default_rest(struct config *c)
     struct buf b = {0};
     buf_printf(&b, "usaged-%s", config_text(c, "instance.id"));
     config_default(c, "kafka.client.id", buf_text(&b));
+    const char *most = config_text(c, "kafka.message.max.bytes");
+    if (most[strspn(most, "0123456789")] == 0) /* else its own fault is enough */
+        config_default(c, "kafka.fetch.max.bytes", most);
     if (!address_split(config_text(c, "http.listen"), host, port)) {
         snprintf(host, sizeof host, "localhost");
         snprintf(port, sizeof port, "8635");
