@@ -16,7 +16,7 @@
 enum {
     BATCH = 1000, /* lines that are on their way to Kafka at once */
     ARENA = 256 * 1024,
-    MEMORY = 256 * 1024, /* of the answer; the rest is in a file */
+    MEMORY = 64 * 1024, /* of the answer; the rest is in a file */
     PIECE = 128 * 1024
 };
 

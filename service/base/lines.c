@@ -52,6 +52,8 @@ static enum lines_found unended(struct lines *l, struct text *line)
 enum lines_found lines_next(struct lines *l, struct text *line)
 {
     for (;;) {
+        if (l->held.len == l->at) /* perhaps nothing was ever added */
+            return LINES_NONE;
         const char *begin = l->held.data + l->at;
         const char *end = l->held.len > l->seen
                               ? memchr(l->held.data + l->seen, '\n', l->held.len - l->seen)
