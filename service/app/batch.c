@@ -188,7 +188,9 @@ static void fill_inbound(struct worker *w, const struct slot *slot, rd_kafka_mes
 static bool too_large(struct worker *w, struct entry *e)
 {
     const struct inbound *in = &e->in;
-    size_t headers = in->header_count ? inbound_header_bytes(in) : 0;
+    struct inbound_own own = {0};
+    if (in->header_count > 0)
+        own = inbound_own(in);
     const char *text = NULL;
     if ((int64_t)in->value.n > w->settings->record_max_bytes)
         text = arena_printf(w->arena, "the value has %zu bytes, record.max-bytes is %" PRId64,
@@ -196,12 +198,12 @@ static bool too_large(struct worker *w, struct entry *e)
     else if (in->key.n > INBOUND_KEY_MAX)
         text = arena_printf(w->arena, "the key has %zu bytes, the limit is %d", in->key.n,
                             INBOUND_KEY_MAX);
-    else if (headers > INBOUND_HEADERS_BYTES_MAX)
-        text = arena_printf(w->arena, "the headers have %zu bytes, the limit is %d", headers,
-                            INBOUND_HEADERS_BYTES_MAX);
-    else if (in->header_count > HEADERS_MAX)
-        text = arena_printf(w->arena, "the record has %zu headers, the limit is %d",
-                            in->header_count, HEADERS_MAX);
+    else if (own.header_bytes > INBOUND_HEADERS_BYTES_MAX)
+        text = arena_printf(w->arena, "the headers have %zu bytes, the limit is %d",
+                            own.header_bytes, INBOUND_HEADERS_BYTES_MAX);
+    else if (own.headers > HEADERS_MAX)
+        text = arena_printf(w->arena, "the record has %zu headers, the limit is %d", own.headers,
+                            HEADERS_MAX);
     if (text)
         die(w, e, REASON_TOO_LARGE, text);
     return text != NULL;

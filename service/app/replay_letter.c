@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "usage/inbound.h"
 
-static const char ours[] = "usaged.", replays_name[] = "usaged.replays";
+static const char ours[] = "usaged.";
 
 static bool take_header(const rd_kafka_headers_t *headers, const char *name, char *out, size_t size)
 {
@@ -67,7 +68,7 @@ struct replay_letter replay_letter(rd_kafka_message_t *m)
     origin &= take_number(headers, "usaged.partition", INT32_MAX, &partition);
     origin &= take_number(headers, "usaged.offset", INT64_MAX, &l.offset);
     /* A producer's own header of that name may say anything. */
-    l.replays = take_number(headers, replays_name, INT32_MAX - 1, &replays) ? (int)replays : 0;
+    l.replays = take_number(headers, INBOUND_REPLAYS, INT32_MAX - 1, &replays) ? (int)replays : 0;
     l.partition = (int)partition;
     if (!origin)
         l.lack = LACK_ORIGIN;
@@ -88,7 +89,7 @@ static size_t own_headers(const rd_kafka_headers_t *headers, struct producer_hea
     for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &n); i++)
         if (strncmp(name, ours, strlen(ours)) != 0)
             out[count++] = (struct producer_header){text_of(name), {value, n}};
-    out[count++] = (struct producer_header){TEXT("usaged.replays"), replays};
+    out[count++] = (struct producer_header){TEXT(INBOUND_REPLAYS), replays};
     return count;
 }
 

@@ -24,12 +24,24 @@ struct inbound_trace inbound_trace(const struct inbound *r)
     return trace;
 }
 
-size_t inbound_header_bytes(const struct inbound *r)
+static size_t header_bytes(const struct outbox_header *headers, size_t count)
 {
     size_t n = 0;
-    for (size_t i = 0; i < r->header_count; i++)
-        n += r->headers[i].name.n + r->headers[i].value.n;
+    for (size_t i = 0; i < count; i++)
+        n += headers[i].name.n + headers[i].value.n;
     return n;
+}
+
+/* It is the last one, and short: a producer's own of that name may be anywhere and of any length.
+ */
+struct inbound_own inbound_own(const struct inbound *r)
+{
+    enum { DIGITS = 10 };
+    size_t n = r->header_count;
+    const struct outbox_header *last = n > 0 ? &r->headers[n - 1] : NULL;
+    if (last && text_is(last->name, INBOUND_REPLAYS) && last->value.n <= DIGITS)
+        n--;
+    return (struct inbound_own){n, header_bytes(r->headers, n)};
 }
 
 /* Beside event.max-bytes a message has 64 KiB: our own headers, and the lengths of a thousand, take
@@ -83,11 +95,12 @@ void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason rea
     struct letter l;
     l.count = 0;
     l.used = 0;
-    size_t headers = inbound_header_bytes(r);
+    struct inbound_own own = inbound_own(r);
+    size_t headers = own.header_bytes;
     /* 24 is room for what `usaged replay` and the usaged.* headers need: the outbox itself holds no
      * more. */
     bool bare = r->key.n > INBOUND_KEY_MAX || headers > INBOUND_HEADERS_BYTES_MAX ||
-                r->header_count > OUTBOX_HEADERS_MAX - 24 ||
+                own.headers > OUTBOX_HEADERS_MAX - 24 ||
                 (int64_t)(r->key.n + headers) > event_max + BESIDE;
     for (size_t i = 0; !bare && i < r->header_count; i++)
         l.headers[l.count++] = r->headers[i];
@@ -105,7 +118,7 @@ void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason rea
     if (bare) {
         add_number(&l, "usaged.key-bytes", (int64_t)r->key.n);
         add_sha256(&l, "usaged.key-sha256", r->key);
-        add_number(&l, "usaged.headers-bytes", (int64_t)headers);
+        add_number(&l, "usaged.headers-bytes", (int64_t)header_bytes(r->headers, r->header_count));
         key = (struct text){0};
         headers = 0;
     }

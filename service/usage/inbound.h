@@ -26,8 +26,14 @@ struct inbound_trace {
 };
 struct inbound_trace inbound_trace(const struct inbound *r);
 
+/* The limits count the producer's headers. The one by which `usaged replay` counts is not among
+ * them, or a record that has just enough would be too large once it was sent back. */
 enum { INBOUND_KEY_MAX = 65536, INBOUND_HEADERS_BYTES_MAX = 65536 };
-size_t inbound_header_bytes(const struct inbound *r);
+#define INBOUND_REPLAYS "usaged.replays"
+struct inbound_own {
+    size_t headers, header_bytes;
+};
+struct inbound_own inbound_own(const struct inbound *r);
 
 /* One dead letter at the end of an outbox row's bytes (wire contract section 5). `event_max`:
  * event.max-bytes. */

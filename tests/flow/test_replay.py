@@ -219,6 +219,21 @@ def test_a_record_that_has_headers_of_our_names_is_sent_back_all_the_same(scene,
     assert sent(done) == 2 and [one.headers for one in letters.back()] == [[("own", b"3"), ("usaged.replays", b"1")]] * 2
 
 
+def test_a_record_that_has_as_many_headers_as_the_limits_allow_comes_back_whole(scene, letters, settled_and_right):
+    letters.ahead(Records(9), 2, headers=[("h", b"v" * 65_535)])
+    letters.ahead(Records(10), 2, headers=[("h", b"v")] * 976)
+    letters.unframed(2, headers=[("h", b"v" * 65_535)]).die()
+
+    assert sent(letters.replay()) == 6
+    letters.learn().die()
+    assert sent(letters.replay()) == 6
+
+    assert {one.header("usaged.replays") for one in letters.back()} == {"1", "2"}
+    letters.cured()
+    settled_and_right()
+    assert outcomes(scene) == {"created": 4, "dead": 14}
+
+
 @pytest.mark.unaccounted("the topic is made anew")
 def test_a_record_whose_partition_is_gone_goes_by_its_key(scene, letters):
     raw = scene.topic["raw"]
