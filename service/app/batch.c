@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/batch_schema.h"
 #include "base/failpoint.h"
 #include "base/instant.h"
 #include "base/log.h"
@@ -18,12 +19,7 @@ enum { DECODED_MAX = 32 * 1024 * 1024 };
 /* What is told of a batch is seldom more than twice what was read. */
 enum { TOLD_FACTOR = 2 };
 
-enum {
-    HOLD_MS = 200,
-    FIRST_LOOK_MS = 1000,
-    HELD_QUIET_MS = 60000,
-    HEADERS_MAX = OUTBOX_HEADERS_MAX - 24
-};
+enum { HEADERS_MAX = OUTBOX_HEADERS_MAX - 24 };
 
 void batch_init(struct batch *b, const struct settings *s)
 {
@@ -255,24 +251,6 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, stru
         die(w, e, (enum reason)why->code, why->text);
 }
 
-/* --- schemas that are not there yet --- */
-
-static void hold(struct worker *w, struct slot *slot, int64_t offset, int32_t schema, bool unknown,
-                 const char *why)
-{
-    slot->state = SLOT_HELD;
-    slot->next = offset;
-    slot->held_schema = schema;
-    slot->held_unknown = unknown;
-    slot->held_until = instant_ticks() + HOLD_MS;
-    consumer_pause(w->consumer, slot->topic, slot->partition);
-    char text[400];
-    snprintf(text, sizeof text, "schema %d of %s[%d]@%" PRId64 ": %.200s", schema, slot->topic,
-             slot->partition, offset, why);
-    w->registry_waits = true;
-    worker_waits(w, HEALTH_REGISTRY, text);
-}
-
 static void die_unknown(struct worker *w, struct entry *e, int32_t id)
 {
     die(w, e, REASON_SCHEMA_UNKNOWN,
@@ -284,36 +262,8 @@ static void die_unknown(struct worker *w, struct entry *e, int32_t id)
             id == 0 ? "; it looks like the framing with ids of 8 bytes" : ""));
 }
 
-/* Once for each schema, whichever worker meets it first. */
-static void say_schema(const struct slot *slot, const struct registry_schema *s)
-{
-    if (!registry_first_look(s))
-        return;
-    if (!s->plan)
-        log_line(LOG_WARNING, "a writer's schema is not supported: its records are dead letters",
-                 "topic=%s schema=%d why=\"%s\"", slot->topic, s->id, s->why.text);
-    else if (plan_skipped(s->plan)[0])
-        log_line(LOG_INFO, "fields of a writer's schema are not read",
-                 "topic=%s schema=%d fields=\"%s\"", slot->topic, s->id, plan_skipped(s->plan));
-}
-
-/* One budget of time a batch: garbage may name thousands of ids. */
-static enum registry_answer find_schema(struct worker *w, struct slot *slot, int32_t id,
-                                        int *look_ms, struct err *why)
-{
-    if (slot->schema && slot->schema->id == id) /* a schema that was found stays as it is */
-        return REGISTRY_FOUND;
-    int64_t asked = instant_ticks();
-    enum registry_answer answer = registry_find(w->registry, id, *look_ms, &slot->schema, why);
-    int64_t now = instant_ticks(), left = *look_ms - (now - asked);
-    *look_ms = left > 0 ? (int)left : 0;
-    if (answer == REGISTRY_FOUND)
-        say_schema(slot, slot->schema);
-    return answer == REGISTRY_NOT_YET && now < slot->no_wait_until ? REGISTRY_UNKNOWN : answer;
-}
-
 /* False: the record has to wait, and with it all behind it in its partition. */
-static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *look_ms,
+static bool decode(struct worker *w, struct slot *slot, struct entry *e, struct batch_look *look,
                    struct err *why)
 {
     int32_t id;
@@ -323,7 +273,7 @@ static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *lo
         die(w, e, REASON_FRAMING, why->text);
         return true;
     }
-    enum registry_answer answer = find_schema(w, slot, id, look_ms, why);
+    enum registry_answer answer = batch_schema_find(w, slot, e->in.offset, id, look, why);
     switch (answer) {
     case REGISTRY_FOUND:
         if (slot->schema->plan)
@@ -339,63 +289,8 @@ static bool decode(struct worker *w, struct slot *slot, struct entry *e, int *lo
     case REGISTRY_AWAY:
         break;
     }
-    *look_ms = 0; /* one wait a batch: all ids that it lacks are fetched meanwhile */
-    hold(w, slot, e->in.offset, id, answer == REGISTRY_NOT_YET, why->text);
+    batch_schema_hold(w, slot, look, e->in.offset, id, answer == REGISTRY_NOT_YET, why->text);
     return false;
-}
-
-/* What stands behind a record that waits: all ids of a batch wait together, or garbage that names a
- * different one in each record would take a wait for each. */
-static void ask_ahead(struct worker *w, const struct slot *slot, const rd_kafka_message_t *m)
-{
-    const struct registry_schema *schema;
-    struct err why = {0};
-    int32_t id;
-    if ((int64_t)m->len <= w->settings->record_max_bytes &&
-        framing_read((struct text){m->payload, m->len}, &id, &why) && id != slot->held_schema &&
-        (!slot->schema || slot->schema->id != id))
-        registry_find(w->registry, id, 0, &schema, &why);
-}
-
-bool batch_unhold(struct worker *w, struct err *err)
-{
-    if (!w->registry_waits)
-        return true;
-    rd_kafka_topic_partition_list_t *back = rd_kafka_topic_partition_list_new(1);
-    int64_t now = instant_ticks();
-    bool held = false;
-    for (int i = 0; i < w->slot_count; i++) {
-        struct slot *slot = &w->slots[i];
-        const struct registry_schema *schema;
-        struct err why = {0};
-        if (slot->state != SLOT_HELD)
-            continue;
-        if (now < slot->held_until) {
-            held = true;
-            continue;
-        }
-        enum registry_answer answer =
-            registry_find(w->registry, slot->held_schema, 0, &schema, &why);
-        if (answer == REGISTRY_NOT_YET)
-            slot->held_unknown = true;
-        if (answer == REGISTRY_NOT_YET || answer == REGISTRY_AWAY) {
-            slot->held_until = now + HOLD_MS;
-            held = true;
-            continue;
-        }
-        if (answer == REGISTRY_UNKNOWN && slot->held_unknown)
-            slot->no_wait_until = now + HELD_QUIET_MS;
-        rd_kafka_topic_partition_list_add(back, slot->topic, slot->partition)->offset = slot->next;
-    }
-    bool ok = consumer_seek(w->consumer, back, err);
-    for (int i = 0; ok && i < back->cnt; i++)
-        worker_slot(w, back->elems[i].topic, back->elems[i].partition)->state = SLOT_RUNNING;
-    rd_kafka_topic_partition_list_destroy(back);
-    if (ok && !held) {
-        w->registry_waits = false;
-        worker_goes(w, HEALTH_REGISTRY);
-    }
-    return ok;
 }
 
 /* --- decoding a batch --- */
@@ -464,23 +359,21 @@ bool batch_decode(struct worker *w, struct batch *b)
     int64_t *last = arena_alloc(w->arena, ((size_t)w->slot_count + 1) * sizeof *last);
     for (int i = 0; i < w->slot_count; i++)
         last[i] = -1;
-    int look_ms = FIRST_LOOK_MS;
+    struct batch_look look = batch_look();
     struct err why = {0};
     size_t decoded_max = arena_bytes(w->arena) + DECODED_MAX;
     b->oldest_ms = -1;
     for (size_t i = 0; i < b->piece_count; i++) {
         struct slot *slot = &w->slots[b->pieces[i].slot];
         struct entry *e = &c->entries[c->entry_count];
-        if (slot->state == SLOT_HELD) {
-            ask_ahead(w, slot, b->pieces[i].message);
+        if (slot->state == SLOT_HELD)
             continue;
-        }
         if (arena_bytes(w->arena) > decoded_max) {
             leave_rest(w, b, i);
             break;
         }
         fill_inbound(w, slot, b->pieces[i].message, &e->in);
-        if (!decode(w, slot, e, &look_ms, &why)) {
+        if (!decode(w, slot, e, &look, &why)) {
             *e = (struct entry){0};
             continue;
         }

@@ -22,6 +22,3 @@ void batch_drop_member(struct batch *b);
 /* Messages that the last batch was too big for. Forgotten with it: a seek, or an ASSIGN, must
  * follow. */
 void batch_forget_rest(struct worker *w);
-
-/* Partitions that wait for a schema: asks again, and lets those go on whose answer is there. */
-bool batch_unhold(struct worker *w, struct err *err) MUST_CHECK;

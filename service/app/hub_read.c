@@ -82,7 +82,7 @@ static enum decoded decode(struct hub *h, const rd_kafka_message_t *m, int wait_
     struct text value = {m->payload, m->len};
     if (!framing_read(value, &id, err))
         return NO_EVENT;
-    switch (registry_find(h->registry, id, wait_ms, &schema, err)) {
+    switch (registry_find(h->registry, id, instant_ticks(), wait_ms, &schema, err)) {
     case REGISTRY_FOUND:
         break;
     case REGISTRY_UNKNOWN:

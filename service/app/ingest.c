@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/batch.h"
+#include "app/batch_schema.h"
 #include "app/counts.h"
 #include "app/publish.h"
 #include "app/rebalance.h"

@@ -35,6 +35,8 @@ struct slot {
     int64_t cleaned;                      /* outbox rows below are gone */
     int32_t held_schema;
     int64_t held_until;    /* ticks: when to ask again */
+    int64_t asked_since;   /* ticks: since then the ids of all records ... */
+    int64_t asked_end;     /* ... in front of this offset are asked for */
     bool held_unknown;     /* the registry said "unknown" of it, so the wait counts */
     int64_t no_wait_until; /* ticks: this partition has waited for an unknown schema already */
     int64_t said;          /* ticks: when the refusal was last said */

@@ -1,102 +1,35 @@
 #include "io/registry.h"
 
 #include <jansson.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
-#define uthash_fatal(message) abort()
-#include <uthash.h>
+#include <utlist.h>
 
 #include "base/instant.h"
 #include "base/stop.h"
-#include "io/fetch.h"
 #include "io/registry_answer.h"
+#include "io/registry_parts.h"
 
 enum {
-    PAUSE_MIN_MS = 100,
-    PAUSE_MAX_MS = 5000,
-    UNKNOWN_KEPT_MS = 60000,
-    WANTED_MS = 5000, /* a caller that waits asks again more often than this */
+    KEPT_MS = 5000, /* a caller that waits looks again more often than this */
     STOP_LOOK_MS = 200
 };
 
-static const char accepted[] = "application/vnd.schemaregistry.v1+json, application/json";
 static const char sent[] = "application/vnd.schemaregistry.v1+json";
 
-/* Times are instant_ticks(); 0: not so. */
-struct entry {
-    uint32_t id;
-    struct registry_schema *schema; /* NULL until found; then nothing changes any more */
-    int64_t wanted_until;           /* somebody waits */
-    int64_t ask_at;
-    int64_t
-        first_unknown; /* since when the registry says, without a break, that there is no such id */
-    int64_t unknown_until; /* it has said so for long enough */
-    int pause_ms;          /* before it is asked again */
-    uint64_t answers;      /* so far, to see a fresh one */
-    struct err why;        /* of the last one that was no schema */
-    UT_hash_handle hh;
-};
-
-struct registry {
-    char *url;
-    const struct shape *const *shapes;
-    int unknown_wait_ms;
-
-    pthread_mutex_t lock; /* for all up to `thread` */
-    pthread_cond_t work, answered;
-    struct entry *entries;
-    bool quit;
-    int64_t silent_until; /* it does not answer at all: nothing is asked before */
-    int silent_pause_ms;  /* 0: it does */
-    uint64_t silences;    /* so far */
-    struct err silent_why;
-
-    pthread_t thread;
-    struct fetch *fetch; /* the thread's */
-    pthread_mutex_t subject_lock;
-    struct fetch *subject_fetch;
-    atomic_bool up;
-    atomic_uint_fast64_t retries;
-};
-
-/* --- waiting -------------------------------------------------------------------------------- */
-
-/* Twice the last pause, and a random part of it taken off, so that instances do not ask in step. */
-static int next_pause(int *pause_ms)
-{
-    uint16_t random = 0;
-    *pause_ms = *pause_ms == 0                 ? PAUSE_MIN_MS
-                : 2 * *pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS
-                                               : 2 * *pause_ms;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-        random = 0;
-    return *pause_ms - *pause_ms / 4 * random / UINT16_MAX;
-}
-
-static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ticks)
-{
-    struct timespec at = {.tv_sec = ticks / 1000, .tv_nsec = ticks % 1000 * 1000000};
-    pthread_cond_timedwait(cond, lock, &at);
-}
-
 /* --- entries -------------------------------------------------------------------------------- */
-
-static void schema_free(struct registry_schema *s)
-{
-    if (s)
-        plan_free((struct plan *)s->plan);
-    free(s);
-}
 
 static void drop(struct registry *r, struct entry *e)
 {
     /* uthash frees its table with the last entry. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     HASH_DEL(r->entries, e);
-    schema_free(e->schema);
+    registry_schema_free(e->schema);
     free(e);
+}
+
+static bool is_needed(const struct entry *e, int64_t now)
+{
+    return e->schema || e->queued || e->asking_since > 0 || e->waiting > 0 || e->kept_until > now;
 }
 
 /* Ids without a schema make room for new ones, the oldest first: nobody has a pointer to them. */
@@ -105,7 +38,7 @@ static bool make_room(struct registry *r, int64_t now)
     if (HASH_COUNT(r->entries) < REGISTRY_ENTRIES_MAX)
         return true;
     for (struct entry *e = r->entries; e; e = e->hh.next)
-        if (!e->schema && e->wanted_until <= now) {
+        if (!is_needed(e, now)) {
             drop(r, e);
             return true;
         }
@@ -127,142 +60,22 @@ static struct entry *entry_of(struct registry *r, uint32_t id, int64_t now)
     return e;
 }
 
-/* --- the fetching thread -------------------------------------------------------------------- */
+enum place { AS_IT_IS, LAST, FIRST };
 
-/* The entry that has waited longest; NULL: none is due, and *next says when one will be (INT64_MAX:
- * not known). */
-static struct entry *find_due(const struct registry *r, int64_t now, int64_t *next)
+/* What is on its way may be new enough. Those that somebody comes back for are the first: they are
+ * few, their back-off bounds how often they are asked for, and a partition waits for each. */
+static void want(struct registry *r, struct entry *e, int64_t since, enum place place)
 {
-    struct entry *due = NULL;
-    *next = INT64_MAX;
-    for (struct entry *e = r->entries; e; e = e->hh.next) {
-        if (e->schema || e->wanted_until <= now || e->unknown_until > now)
-            continue;
-        int64_t at = e->ask_at > r->silent_until ? e->ask_at : r->silent_until;
-        if (at < *next)
-            *next = at;
-        if (at <= now && (!due || e->ask_at < due->ask_at))
-            due = e;
-    }
-    return due;
-}
-
-static struct registry_schema *schema_new(const struct registry *r, uint32_t id,
-                                          const struct registry_parsed *p)
-{
-    struct registry_schema *s = calloc(1, sizeof *s);
-    if (!s)
-        abort();
-    s->id = (int32_t)id;
-    s->why = p->why;
-    if (p->kind == REGISTRY_ANSWER_SCHEMA)
-        s->plan = plan_new(p->text, strlen(p->text), r->shapes, &s->why);
-    return s;
-}
-
-/* Asks once, and compiles the schema, without the lock. */
-static struct registry_parsed ask(struct registry *r, uint32_t id, struct registry_schema **schema)
-{
-    struct buf url = {0};
-    struct fetch_answer answer;
-    struct registry_parsed p = {.kind = REGISTRY_ANSWER_AWAY};
-    buf_printf(&url, "%s/schemas/ids/%u", r->url, id);
-    if (fetch_run(r->fetch, buf_text(&url), accepted, NULL, NULL, &answer, &p.why))
-        p = registry_answer_schema(&answer);
-    else
-        p.why.code = (int)answer.status; /* 0: silence */
-    fetch_answer_fini(&answer);
-    buf_fini(&url);
-    bool is_schema = p.kind == REGISTRY_ANSWER_SCHEMA || p.kind == REGISTRY_ANSWER_UNSUPPORTED;
-    *schema = is_schema ? schema_new(r, id, &p) : NULL;
-    free(p.text);
-    return p;
-}
-
-static void note_silence(struct registry *r, const struct err *why, int64_t now)
-{
-    r->silences++;
-    r->silent_until = now + next_pause(&r->silent_pause_ms);
-    r->silent_why = *why;
-    /* It may come back empty: what it did not know before says nothing. */
-    for (struct entry *e = r->entries; e; e = e->hh.next)
-        if (e->unknown_until <= now)
-            e->first_unknown = 0;
-}
-
-static void note_unknown(const struct registry *r, struct entry *e, int64_t now)
-{
-    if (e->first_unknown == 0)
-        e->first_unknown = now;
-    int64_t end = e->first_unknown + r->unknown_wait_ms;
-    if (now >= end)
-        e->unknown_until = now + UNKNOWN_KEPT_MS;
-    else if (e->ask_at > end)
-        e->ask_at = end; /* the last question is asked when the time is up */
-}
-
-/* Takes `schema`, which may be NULL. */
-static void note_answer(const struct registry *r, struct entry *e, const struct registry_parsed *p,
-                        struct registry_schema *schema, int64_t now)
-{
-    e->answers++;
-    e->schema = schema;
-    e->why = p->why;
-    e->ask_at =
-        now +
-        next_pause(&e->pause_ms); /* also while there is silence, so that others get their turn */
-    if (p->kind == REGISTRY_ANSWER_AWAY)
-        e->first_unknown = 0;
-    else if (!schema)
-        note_unknown(r, e, now);
-}
-
-/* An unusable answer with a status may be about this one id: it must not hold up the others, as
- * silence does. */
-static void note(struct registry *r, uint32_t id, const struct registry_parsed *p,
-                 struct registry_schema *schema)
-{
-    int64_t now = instant_ticks();
-    struct entry *e =
-        entry_of(r, id, now); /* it may have been dropped while the registry was asked */
-    bool away = p->kind == REGISTRY_ANSWER_AWAY;
-    atomic_store(&r->up, !away);
-    if (away)
-        atomic_fetch_add(&r->retries, 1);
-    if (away && p->why.code == 0)
-        note_silence(r, &p->why, now);
-    else
-        r->silent_until = r->silent_pause_ms = 0;
-    if (e)
-        note_answer(r, e, p, schema, now);
-    else
-        schema_free(schema);
-    pthread_cond_broadcast(&r->answered);
-}
-
-static void *work(void *arg)
-{
-    struct registry *r = arg;
-    pthread_mutex_lock(&r->lock);
-    while (!r->quit && !stop_asked()) {
-        int64_t next;
-        struct entry *e = find_due(r, instant_ticks(), &next);
-        if (!e) {
-            if (next == INT64_MAX)
-                pthread_cond_wait(&r->work, &r->lock);
-            else
-                wait_until(&r->work, &r->lock, next);
-            continue;
-        }
-        uint32_t id = e->id;
-        struct registry_schema *schema;
-        pthread_mutex_unlock(&r->lock);
-        struct registry_parsed p = ask(r, id, &schema);
-        pthread_mutex_lock(&r->lock);
-        note(r, id, &p, schema);
-    }
-    pthread_mutex_unlock(&r->lock);
-    return NULL;
+    if (e->asking_since > 0 && e->asking_since >= since)
+        return;
+    if (e->queued && place != AS_IT_IS)
+        DL_DELETE(r->queue, e);
+    if (place == FIRST)
+        DL_PREPEND(r->queue, e);
+    else if (place == LAST || !e->queued)
+        DL_APPEND(r->queue, e);
+    e->queued = true;
+    pthread_cond_signal(&r->work);
 }
 
 /* --- looking up ----------------------------------------------------------------------------- */
@@ -273,9 +86,9 @@ static void forget_old(const struct registry *r, struct entry *e, int64_t now)
 {
     bool kept = e->unknown_until > now;
     bool stale = e->first_unknown > 0 &&
-                 now - e->first_unknown > (int64_t)r->unknown_wait_ms + UNKNOWN_KEPT_MS;
+                 now - e->first_unknown > (int64_t)r->unknown_wait_ms + REGISTRY_UNKNOWN_KEPT_MS;
     if (!kept && (e->unknown_until > 0 || stale)) {
-        e->first_unknown = e->unknown_until = 0;
+        e->first_unknown = e->unknown_until = e->answered = 0;
         e->pause_ms = 0;
         e->ask_at = now;
     }
@@ -286,7 +99,13 @@ static bool is_settled(const struct entry *e, int64_t now)
     return e->schema || e->unknown_until > now;
 }
 
-static enum registry_answer answer_of(const struct registry *r, const struct entry *e, int64_t now,
+static bool is_fresh(const struct entry *e, int64_t since)
+{
+    return e->answered > 0 && e->answered >= since;
+}
+
+static enum registry_answer answer_of(const struct registry *r, const struct entry *e,
+                                      int64_t since, int64_t now,
                                       const struct registry_schema **schema, struct err *why)
 {
     if (e->schema) {
@@ -299,36 +118,83 @@ static enum registry_answer answer_of(const struct registry *r, const struct ent
     }
     if (r->silent_pause_ms > 0)
         *why = r->silent_why;
-    else if (e->answers > 0)
+    else if (e->answered > 0)
         *why = e->why;
     else
         err_set(why, ERR_RETRY, "no answer yet");
-    return r->silent_pause_ms == 0 && e->first_unknown > 0 ? REGISTRY_NOT_YET : REGISTRY_AWAY;
+    return r->silent_pause_ms == 0 && e->first_unknown > 0 && is_fresh(e, since) ? REGISTRY_NOT_YET
+                                                                                 : REGISTRY_AWAY;
 }
 
-enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms,
-                                   const struct registry_schema **schema, struct err *why)
+/* NULL: there are too many. */
+static struct entry *look_up(struct registry *r, int32_t id, int64_t now, struct err *why)
 {
-    pthread_mutex_lock(&r->lock);
-    int64_t now = instant_ticks(), end = now + wait_ms;
     struct entry *e = entry_of(r, (uint32_t)id, now);
-    if (!e) {
-        pthread_mutex_unlock(&r->lock);
+    if (e)
+        forget_old(r, e, now);
+    else
         err_set(why, ERR_RETRY, "more than %d schema ids are in use", REGISTRY_ENTRIES_MAX);
-        return REGISTRY_AWAY;
-    }
-    forget_old(r, e, now);
-    if (!is_settled(e, now)) {
-        e->wanted_until = now + (wait_ms > WANTED_MS ? wait_ms : WANTED_MS);
-        pthread_cond_signal(&r->work);
-    }
-    uint64_t answers = e->answers, silences = r->silences;
-    while (!is_settled(e, now) && e->answers == answers && r->silences == silences && now < end &&
+    return e;
+}
+
+/* Until there is an answer, or silence. Returns when that was. */
+static int64_t wait_for(struct registry *r, struct entry *e, int64_t since, int64_t now,
+                        int wait_ms)
+{
+    int64_t end = now + wait_ms;
+    uint64_t silences = r->silences;
+    e->waiting++;
+    while (!is_settled(e, now) && !is_fresh(e, since) && r->silences == silences && now < end &&
            !stop_asked()) {
-        wait_until(&r->answered, &r->lock, end < now + STOP_LOOK_MS ? end : now + STOP_LOOK_MS);
+        registry_wait_until(&r->answered, &r->lock,
+                            end < now + STOP_LOOK_MS ? end : now + STOP_LOOK_MS);
         now = instant_ticks();
     }
-    enum registry_answer answer = answer_of(r, e, now, schema, why);
+    e->waiting--;
+    return now;
+}
+
+enum registry_answer registry_find(struct registry *r, int32_t id, int64_t since, int wait_ms,
+                                   const struct registry_schema **schema, struct err *why)
+{
+    enum registry_answer answer = REGISTRY_AWAY;
+    pthread_mutex_lock(&r->lock);
+    int64_t now = instant_ticks();
+    struct entry *e = look_up(r, id, now, why);
+    if (e && !is_settled(e, now) && !is_fresh(e, since)) {
+        want(r, e, since, AS_IT_IS);
+        now = wait_for(r, e, since, now, wait_ms);
+    }
+    if (e)
+        answer = answer_of(r, e, since, now, schema, why);
+    pthread_mutex_unlock(&r->lock);
+    return answer;
+}
+
+void registry_ask(struct registry *r, int32_t id, int64_t since)
+{
+    struct err why;
+    pthread_mutex_lock(&r->lock);
+    int64_t now = instant_ticks();
+    struct entry *e = look_up(r, id, now, &why);
+    if (e && !is_settled(e, now) && !is_fresh(e, since))
+        want(r, e, since, LAST);
+    pthread_mutex_unlock(&r->lock);
+}
+
+enum registry_answer registry_again(struct registry *r, int32_t id, int64_t since,
+                                    const struct registry_schema **schema, struct err *why)
+{
+    enum registry_answer answer = REGISTRY_AWAY;
+    pthread_mutex_lock(&r->lock);
+    int64_t now = instant_ticks();
+    struct entry *e = look_up(r, id, now, why);
+    if (e && !is_settled(e, now))
+        want(r, e, since, FIRST);
+    if (e) {
+        e->kept_until = now + KEPT_MS;
+        answer = answer_of(r, e, since, now, schema, why);
+    }
     pthread_mutex_unlock(&r->lock);
     return answer;
 }
@@ -355,7 +221,7 @@ static struct registry_parsed post(struct registry *r, const char *subject, cons
     buf_printf(&url, "%s/subjects/", r->url);
     fetch_escape(&url, subject);
     buf_str(&url, more);
-    if (fetch_run(r->subject_fetch, buf_text(&url), accepted, body, sent, &answer, &p.why))
+    if (fetch_run(r->subject_fetch, buf_text(&url), REGISTRY_ACCEPTED, body, sent, &answer, &p.why))
         p = registry_answer_subject(&answer);
     fetch_answer_fini(&answer);
     buf_fini(&url);
@@ -428,13 +294,11 @@ struct registry *registry_new(const struct registry_options *options, struct err
         abort();
     r->shapes = options->shapes;
     r->unknown_wait_ms = options->unknown_wait_ms;
-    r->fetch = fetch_new(options->user, options->password);
     r->subject_fetch = fetch_new(options->user, options->password);
     init_locks(r);
-    if (pthread_create(&r->thread, NULL, work, r) == 0)
+    if (registry_askers_start(r, options))
         return r;
     err_set(err, ERR_FATAL, "the system has no thread for the registry");
-    r->quit = true;
     registry_free(r);
     return NULL;
 }
@@ -443,19 +307,11 @@ void registry_free(struct registry *r)
 {
     if (!r)
         return;
-    if (!r->quit) {
-        pthread_mutex_lock(&r->lock);
-        r->quit = true;
-        pthread_cond_signal(&r->work);
-        pthread_mutex_unlock(&r->lock);
-        fetch_cancel(r->fetch);
-        pthread_join(r->thread, NULL);
-    }
+    registry_askers_end(r);
     for (struct entry *e = r->entries, *next; e; e = next) {
         next = e->hh.next;
         drop(r, e);
     }
-    fetch_free(r->fetch);
     fetch_free(r->subject_fetch);
     pthread_cond_destroy(&r->work);
     pthread_cond_destroy(&r->answered);

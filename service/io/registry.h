@@ -1,10 +1,11 @@
 /* registry - schemas by id from a Confluent-compatible registry, cached; subjects registered.
  *
- * A thread of its own fetches (libcurl), so that no caller waits longer than it asks to. Any thread
- * may call. What was found is immutable and lives as long as the registry: ids are a few, and past
- * REGISTRY_ENTRIES_MAX another one is answered as away (they are chosen by writers, memory is not).
- * An id that the registry does not know is asked for again in the background while somebody waits
- * for it; after UNKNOWN it is kept for 60 s, then it has the whole time again.
+ * Threads of its own fetch (libcurl), REGISTRY_ASKERS at once, so that no caller waits longer than
+ * it asks to. Any thread may call. What was found is immutable and lives as long as the registry:
+ * ids are a few, and past REGISTRY_ENTRIES_MAX another one is answered as away (they are chosen by
+ * writers, memory is not). An id is asked for once for each time that somebody wants an answer
+ * which is newer than the last one, with back-off; after UNKNOWN it is kept for 60 s, then it has
+ * the whole time again.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 #include "base/err.h"
 #include "io/plan.h"
 
-enum { REGISTRY_ENTRIES_MAX = 10000 };
+enum { REGISTRY_ENTRIES_MAX = 10000, REGISTRY_ASKERS = 8 };
 
 struct registry_options {
     const char *url;             /* up to and without "/schemas/..." */
@@ -44,9 +45,21 @@ struct registry;
 struct registry *registry_new(const struct registry_options *options, struct err *err);
 void registry_free(struct registry *r);
 
-/* Waits at most wait_ms (0: not at all) for an answer that is not cached. */
-enum registry_answer registry_find(struct registry *r, int32_t id, int wait_ms,
+/* What the registry has answered, at `since` (instant_ticks()) or later unless it is for ever.
+ * Where there is no such answer, one is asked for, and waited for at most wait_ms (0: not at all);
+ * AWAY is also that there is none yet. */
+enum registry_answer registry_find(struct registry *r, int32_t id, int64_t since, int wait_ms,
                                    const struct registry_schema **schema, struct err *why);
+
+/* Has an id asked for, unless there is such an answer, behind all others that are. For many in a
+ * row, again and again: they are asked for in the order of the last time. */
+void registry_ask(struct registry *r, int32_t id, int64_t since);
+
+/* The same without waiting, for one who waits for an id and looks again from time to time: another
+ * answer is asked for in any case, until FOUND or UNKNOWN, and what is known of the id is kept for
+ * 5 s, however many others come. */
+enum registry_answer registry_again(struct registry *r, int32_t id, int64_t since,
+                                    const struct registry_schema **schema, struct err *why);
 
 /* True for the first caller of all threads: what there is to say of a schema is said once. */
 bool registry_first_look(const struct registry_schema *schema);

@@ -17,6 +17,7 @@ from lib.records import Records
 from lib.schemas import PLAIN
 from lib.schemas_rated import RATED_PLAIN
 from lib.settle import outcomes
+from lib.slow_registry import SlowRegistry
 from rig.postgres import OWNER
 from rig.wait import until
 
@@ -180,7 +181,30 @@ def test_all_unknown_ids_of_a_batch_wait_together(scene, publisher, settled_and_
     service.start()
 
     settled_and_right()
-    assert len(lines(service, "waiting for=registry")) < 5
+    assert len(lines(service, "waiting for=registry")) < 40, "not once for each"
+
+
+@pytest.mark.long
+def test_the_ids_of_a_storm_are_asked_for_eight_at_once_and_hardly_twice(scene, publisher, settled_and_right):
+    registry = SlowRegistry(scene.rig.registry.url, 0.05)
+    service = scene.service(settings={"registry.url": registry.url, "registry.unknown-wait": "1s"})
+    service.migrate()
+    good = Records(407)
+    avro = publisher.encoded(good.next())[5:]
+    for number in range(800):
+        publisher.bytes(framed(1_000_000 + number, avro), "schema-unknown", partition=0)
+        if number % 40 == 0:
+            publisher.raw(good.next(), partition=number % 80 // 40)
+    publisher.flush()
+
+    service.start()
+
+    settled_and_right()
+    service.stop()
+    registry.close()
+    unknown_ids = [registry.asked[1_000_000 + number] for number in range(800)]
+    assert registry.most_at_once == 8 and min(unknown_ids) >= 1
+    assert sum(unknown_ids) < 2 * 800, "once, and those of the wait once more behind it"
 
 
 def test_the_first_reason_in_the_order_of_the_table_counts(started, publisher, settled_and_right):
