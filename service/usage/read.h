@@ -9,7 +9,11 @@
 #include "usage/query.h"
 #include "usage/specification.h"
 
-/* Rows of one collection, in the query's order. */
+enum { READ_PAGE_BYTES = 8 * 1024 * 1024 };
+
+/* Rows of one collection, in the query's order. Its documents, descriptions and ratings have
+ * READ_PAGE_BYTES together, but for its last row: so it may have fewer rows than were asked for,
+ * and no client's `limit` decides about our memory. */
 struct read_page {
     const struct query *query;
     struct db_rows rows;

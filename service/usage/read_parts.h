@@ -7,7 +7,12 @@
 /* Writes the statement of a page: a row more than q->limit at most. */
 void read_select(const struct query *q, struct query_sql *s);
 
-/* How many columns it has. */
+/* Writes the same, but of its rows only those whose texts, with all before them, begin below
+ * `bytes_max`: the first always comes. Two columns more stand at the end: the bytes up to and with
+ * the row, and whether the page has a row behind it, be it left out or not. */
+void read_select_within(const struct query *q, int bytes_max, struct query_sql *s);
+
+/* How many columns read_select() has. */
 int read_columns(const struct query *q);
 
 /* Ends the statement. */

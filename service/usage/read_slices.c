@@ -44,26 +44,6 @@ void read_slices_shrink(struct read_slices *s)
     s->rows = s->rows / SHRINK + 1;
 }
 
-/* The rows of the page whose bytes, with all before them, begin below the limit. The lengths cost
- * nothing, they stand in front of the texts, and a text that is left out is never fetched. The
- * window keeps the page's order: it has none of its own. The running sum is the last column. */
-static void select_slice(const struct query *q, int bytes_max, struct query_sql *s)
-{
-    static const char bytes[] = "(octet_length(row_document) + "
-                                "coalesce(octet_length(row_description), 0) + "
-                                "coalesce(octet_length(row_ratings), 0))";
-    buf_printf(&s->text,
-               "SELECT * FROM (SELECT *, sum(%s) OVER (ROWS UNBOUNDED PRECEDING) AS bytes_so_far "
-               "FROM (",
-               bytes);
-    read_select(q, s);
-    /* Names of their own: a key of the order may be called as a column is. */
-    buf_printf(&s->text,
-               ") AS page (row_id, row_document, row_revision, row_status, row_description, "
-               "row_ratings)) AS slice WHERE bytes_so_far - %s < %d",
-               bytes, bytes_max);
-}
-
 /* Where the next slice begins. The texts of the token are in the rows, which will be gone. */
 static void go_behind(struct read_slices *s, const struct read_page *page)
 {
@@ -115,7 +95,7 @@ bool read_slices_next(struct read_slices *s, struct db *db, struct read_page *ou
     s->query.limit = asked - 1; /* of which a page reads one more */
     int64_t began = instant_ticks();
     struct query_sql sql = {.a = arena_new(4096)};
-    select_slice(&s->query, s->bytes_max, &sql);
+    read_select_within(&s->query, s->bytes_max, &sql);
     bool ok = read_run(db, &sql, &out->rows, err);
     arena_free(sql.a);
     if (!ok)

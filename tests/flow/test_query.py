@@ -3,7 +3,7 @@ specifications that have something in every attribute; and the plans by which Po
 
 import random
 import re
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 from urllib.parse import quote
 
 import pytest
@@ -53,9 +53,9 @@ class Collection:
 
 
 class Served:
-    def __init__(self, rig: Any):
-        self.scene = rig.scene("query")
-        self.service = self.scene.service(settings={"usage.indexed-characteristics": ", ".join(INDEXED)})
+    def __init__(self, rig: Any, name: str = "query", env: Optional[dict[str, str]] = None):
+        self.scene = rig.scene(name)
+        self.service = self.scene.service(settings={"usage.indexed-characteristics": ", ".join(INDEXED)}, env=env)
         self.service.migrate()
         content = Content(20261126)
         usages = [content.usage() for _ in range(USAGES)]
@@ -416,3 +416,87 @@ def test_a_date_of_a_specification_is_found_however_it_was_written(served):
     assert served.specifications.ids("validFor.startDateTime.gte=0001-01-01T00:00:00Z") == served.specifications.having(
         lambda one: "startDateTime" in one.get("validFor", {}))
     assert all(text[:10] in ("2026-11-20", "2026-11-19") for text in written)
+
+
+# ---- pages that end early ---------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def cut(rig) -> Iterator[Served]:
+    """A service whose pages end behind some 5 kB."""
+    made = Served(rig, "query-cut", {"USAGED_FAILPOINT_PAGE_BYTES": "5000"})
+    yield made
+    made.client.close()
+    made.scene.stop()
+
+
+def follow(client: Client, answer: Answer, rel: str) -> Iterator[Answer]:
+    """The page, and all that its links lead to."""
+    yield answer
+    while rel in answer.links():
+        answer = client.get(answer.links()[rel].partition("/v4")[2])
+        yield answer
+
+
+def ids_of(pages: list[Answer]) -> list[str]:
+    return [one["id"] for page in pages for one in page.usages()]
+
+
+@pytest.mark.parametrize("kind", ["usages", "specifications"])
+def test_pages_that_end_early_laid_end_to_end_are_the_whole_either_way(cut, kind):
+    collection, short = getattr(cut, kind), 0
+    for round_ in range(25):
+        groups = collection.questions.groups() if round_ % 2 else []
+        if len(to_text(groups)) > 300:
+            groups = []  # a header with its links would be too long
+        keys = [] if round_ < 2 else collection.questions.keys()
+        wanted = collection.having(lambda one: collection.oracle.finds(groups, one), *keys)
+        query = "&".join(part for part in (to_text(groups), sort_text(keys) if keys else "", "limit=12") if part)
+
+        forth = list(follow(collection.client, collection.get(query), "next"))
+        back = list(follow(collection.client, forth[-1], "prev"))
+
+        assert ids_of(forth) == wanted and ids_of(back[::-1]) == wanted, query
+        assert {page.total() for page in forth + back} == {len(wanted)}, query
+        assert all(page.usages() for page in forth) or not wanted
+        short += sum(len(page.usages()) < 12 for page in forth[:-1])
+    assert short > 50
+
+
+def test_an_offset_counts_rows_however_short_the_pages_are(cut):
+    wanted = cut.usages.having(lambda one: True)
+    page = cut.usages.get("offset=30&limit=200")
+
+    count = len(page.usages())
+    assert 0 < count < 20 and [one["id"] for one in page.usages()] == wanted[30:30 + count]
+    assert ids_of(list(follow(cut.client, page, "next"))) == wanted[30:]
+    assert [one["id"] for one in cut.usages.get(f"offset={30 + count}&limit=1").usages()] == wanted[30 + count:31 + count]
+
+
+def test_large_usages_and_specifications_cost_a_bounded_page(served):
+    """54 MB, of which a page would have all; a single one always fits."""
+    before = served.service.peak_memory_mib()
+    content = Content(8)
+    large = [{**content.usage(), "id": f"01a20779-75ca-882e-8c96-{number:012x}", "usageType": "large",
+              "@schemaLocation": chr(97 + number % 26) * 900_000} for number in range(60)]
+    large[30]["@schemaLocation"] = "a" * 12_000_000
+    specifications = [{**content.specification(), "id": f"large-{number:02d}", "version": "large",
+                       "description": chr(97 + number) * 900_000} for number in range(20)]
+    with served.scene.connect() as db:
+        store_usages(db, large)
+        store_specifications(db, specifications)
+        try:
+            client = client_of(served.service)  # another would have idled too long
+            pages = list(follow(client, client.get("/usage?usageType=large&sort=id&limit=1000"), "next"))
+            counts = [len(page.usages()) for page in pages]
+            found = [(one["id"], one["@schemaLocation"]) for page in pages for one in page.usages()]
+            few = list(follow(client, client.get("/usageSpecification?version=large&sort=id"), "next"))
+            client.close()
+        finally:
+            db.execute("DELETE FROM usage_row WHERE usage_type = 'large'")
+            db.execute("DELETE FROM usage_specification WHERE id LIKE 'large-%'")
+
+    assert found == [(one["id"], one["@schemaLocation"]) for one in large]
+    assert counts == [10, 10, 10, 1, 10, 10, 9]
+    assert [len(page.usages()) for page in few] == [10, 10] and ids_of(few) == [one["id"] for one in specifications]
+    if "/asan/" not in served.service.binary:  # which gives nothing back for a while
+        assert served.service.peak_memory_mib() < before + 60

@@ -48,7 +48,7 @@ class Explained:
 
     def page(self) -> str:
         """The plan of the page, without the statement's text."""
-        return self.plans[0].partition("\n\tLimit")[2]
+        return re.split(r"\n\t *-> +Limit ", self.plans[0], maxsplit=1)[1]
 
     def partitions(self) -> set[str]:
         """Months whose partitions the page's plan names."""
