@@ -15,7 +15,7 @@ void log_set_thread(const char *name);
 
 /* log_line(LOG_INFO, "partition taken", "topic=%s partition=%d stored=%lld", ...): the text is for
  * a person and has no data in it; what varies stands in the fields. A value of any text stands in
- * quotes as the last field, "why=\"%s\"": its quotes and backslashes are escaped, and what would not
- * fit into 2,048 bytes is cut off. */
+ * quotes as the last field, "why=\"%s\"": its quotes and backslashes are escaped, and what would
+ * not fit into 2,048 bytes is cut off. */
 void log_line(enum log_level level, const char *text, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
