@@ -165,7 +165,7 @@ unit: install-test
 	@$(PYTHON) tests/run.py --unit $(call unit_programs,test)
 
 flow: install-test
-	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
+	@$(MAKE) --no-print-directory $(BUILD)/test/usaged $(BUILD)/test/fuzz/events
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/flow
 
 conformance: install-test
@@ -174,18 +174,19 @@ conformance: install-test
 
 faults: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
-	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q -m long tests/faults tests/flow
+	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q -m long -n 3 --dist loadfile \
+	  tests/faults tests/flow
 
 rig: install-test
 	@$(PYTHON) tests/rig/rig.py up
 
 asan: install-test
-	@$(MAKE) --no-print-directory $(BUILD)/asan/usaged $(call unit_programs,asan)
+	@$(MAKE) --no-print-directory $(BUILD)/asan/usaged $(BUILD)/asan/fuzz/events $(call unit_programs,asan)
 	@USAGED_BIN=$(BUILD)/asan/usaged ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 $(PYTHON) tests/run.py \
-	  --unit $(call unit_programs,asan) --pytest -q tests/flow tests/conformance
+	  --unit $(call unit_programs,asan) --pytest -q -m 'not long' -n 2 --dist loadfile tests/flow tests/conformance
 
 coverage: install-check install-test
-	@$(MAKE) --no-print-directory $(BUILD)/cov/usaged $(call unit_programs,cov)
+	@$(MAKE) --no-print-directory $(BUILD)/cov/usaged $(BUILD)/cov/fuzz/events $(call unit_programs,cov)
 	@USAGED_BIN=$(BUILD)/cov/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,cov) --pytest -q tests/flow tests/conformance
 	@mkdir -p $(BUILD)/coverage
 	@gcovr -r . --object-directory $(BUILD)/cov -e tests --html-details $(BUILD)/coverage/index.html --print-summary
