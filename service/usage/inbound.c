@@ -38,8 +38,8 @@ struct inbound_own inbound_own(const struct inbound *r)
 {
     enum { DIGITS = 10 };
     size_t n = r->header_count;
-    const struct outbox_header *last = n > 0 ? &r->headers[n - 1] : NULL;
-    if (last && text_is(last->name, INBOUND_REPLAYS) && last->value.n <= DIGITS)
+    if (n > 0 && text_is(r->headers[n - 1].name, INBOUND_REPLAYS) &&
+        r->headers[n - 1].value.n <= DIGITS)
         n--;
     return (struct inbound_own){n, header_bytes(r->headers, n)};
 }
