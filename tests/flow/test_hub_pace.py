@@ -62,15 +62,15 @@ def test_deliveries_go_on_while_postgresql_does_not_answer(scene, listening):
 
     with scene.connect() as db, db.transaction():
         db.execute("LOCK TABLE hub_position IN ACCESS EXCLUSIVE MODE")
-        hub.numbered(4, 400)
-        listener.wait(404, 60)
+        hub.numbered(4, 240)
+        listener.wait(244, 60)
         hub.service.wait_log("the hub waits ")
         waiting = db.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
                              "wait_event_type = 'Lock'").fetchone()[0]
 
     assert waiting <= 1, "what the hub has given up does not stay in line"
-    check_numbers(listener, 0, 404, scene.partitions)
-    assert len(listener.tried) == 404 and not lines(hub.service, "listener fails")
+    check_numbers(listener, 0, 244, scene.partitions)
+    assert len(listener.tried) == 244 and not lines(hub.service, "listener fails")
     hub.service.wait_log("the hub goes on ")
     until("it is written down", lambda: hub.service.metric("usaged_hub_backlog") == 0)
     hub.client.close()
@@ -85,16 +85,16 @@ def test_listeners_that_are_far_apart_are_both_told_in_order(rig, listening):
     slow.pause = 0.2
     for one in (slow, away, good):
         hub.register(one.url)
-    hub.numbered(0, 8000)
-    good.wait(8000, 60)
+    hub.numbered(0, 6000)
+    good.wait(6000, 60)
     refusing[0] = False
-    away.wait(8000, 60)
-    assert len(slow.told) < 8000
+    away.wait(6000, 60)
+    assert len(slow.told) < 6000
 
     slow.pause = 0
-    hub.numbered(8000, 400)
+    hub.numbered(6000, 300)
 
     for one in (slow, away, good):
-        one.wait(8400, 60)
-        check_numbers(one, 0, 8400, 1)
+        one.wait(6300, 60)
+        check_numbers(one, 0, 6300, 1)
     hub.close()
