@@ -122,3 +122,32 @@ def test_what_was_lost_while_nobody_ran_is_passed_over_and_counted(scene, listen
     said = lines(hub.service, LOST)
     assert [int(values(line)["lost"]) for line in said] == [10] * scene.partitions, said
     hub.client.close()
+
+
+def test_who_is_behind_in_a_topic_that_was_made_anew_is_caught_up_with(scene, listening):
+    """By a cursor, which has read the old one."""
+    hub = Hub(scene, ATTENTIVE)
+    refusing = [True]
+    good, late = listening(), listening(lambda _: 503 if refusing[0] else 201)
+    hub.register(good.url)
+    hub.register(late.url)
+    hub.numbered(0, 1600)
+    good.wait(1600)
+    refusing[0] = False
+    late.wait(1600)
+    refusing[0] = True
+    create = scene.topic["create"]
+    scene.rig.kafka.delete_topics([create])
+    until("the topic is gone", lambda: create not in scene.rig.kafka.admin().list_topics(timeout=5).topics)
+    scene.rig.kafka.create_topics([create], scene.partitions)
+    hub.numbered(2000, 8)
+    hub.service.wait_log("a topic was made anew: ")
+
+    hub.numbered(2008, 1600)
+    until("one has all of it", lambda: set(numbers_of(list(good.told))) >= set(range(2000, 3608)))
+    refusing[0] = False
+
+    until("the other has it too", lambda: set(numbers_of(list(late.told))) >= set(range(2000, 3608)), 60)
+    late.told[:] = [told for told in late.told if int(told.body["eventId"]) >= 2000]
+    check_numbers(late, 2000, 1608, scene.partitions)
+    hub.client.close()
