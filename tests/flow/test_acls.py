@@ -200,7 +200,7 @@ HUB = [*(("READ", "TOPIC", key, False) for key in EVENTS), ("READ", "GROUP", "gr
 
 def listened(scene, listener):
     """A running service with a listener, and its API."""
-    service = as_user(scene, **SOON_DEAD, **{"hub.allow-networks": "127.0.0.1/32", "kafka.reconnect.backoff.max.ms": 500}).start()
+    service = as_user(scene, **SOON_DEAD, **{"hub.allow-networks": "127.0.0.1/32"}).start()
     client = client_of(service)
     answer = ask(client, "POST", "/hub", callback=listener.url)
     assert answer.status == 201, answer

@@ -211,7 +211,8 @@ def test_the_trace_of_a_record_goes_on_with_its_event(hub, listening, registered
     listener, publisher = listening(), Publisher(hub.scene)
     registered(listener.url)
 
-    entries = [publisher.raw(record, headers=headers) for record, (headers, _) in zip(Records(7, source=listener.url).take(len(cases)), cases)]
+    records = Records(7, source=listener.url).take(len(cases))
+    entries = [publisher.raw(record, headers=headers) for record, (headers, _) in zip(records, cases)]
     publisher.flush()
 
     told = {one.body["eventId"]: one.headers for one in listener.wait(len(cases))}

@@ -6,7 +6,6 @@ from lib.faults import lines
 from lib.hub import Hub, check_numbers, numbers_of
 from lib.listener import HANG
 from lib.records import Records
-from lib.settle import wait_settled
 from rig.wait import until
 
 

@@ -10,8 +10,7 @@ from confluent_kafka import (Consumer, ConsumerGroupTopicPartitions, IsolationLe
                              TopicPartition)
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
                                    AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
-                                   OffsetSpec,
-                                   ResourcePatternType, ResourceType)
+                                   OffsetSpec, ResourcePatternType, ResourceType)
 
 from .java import JavaPart, parts_folder
 from .ports import free_port
