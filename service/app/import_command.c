@@ -377,11 +377,23 @@ static bool open_file(struct command *c, struct err *err)
     return import_rejects_open(&c->rejects, c->rejected, err);
 }
 
+/* What stood at the last try is asked anew. */
+static bool is_ready(struct command *c, struct err *err)
+{
+    if (!importer_ready(c->importer, err))
+        return false;
+    if (c->options->no_wait)
+        return true;
+    import_outcome_free(c->outcome);
+    c->outcome = import_outcome_new(c->settings, c->run);
+    return import_outcome_begin(c->outcome, err);
+}
+
 /* Kafka and the registry may come a moment later than a script that starts all. */
 static bool wait_ready(struct command *c, struct err *err)
 {
     int64_t end = instant_ticks() + PATIENCE_MS;
-    while (!importer_ready(c->importer, err)) {
+    while (!is_ready(c, err)) {
         if (err->kind == ERR_FATAL)
             return false;
         if (instant_ticks() >= end || stop_asked())
@@ -408,11 +420,7 @@ static bool open_kafka(struct command *c, struct err *err)
     c->importer = importer_new(s, c->registry, PATIENCE_MS);
     importer_mark(c->importer, c->run);
     importer_on_wait(c->importer, say_waiting, c);
-    if (!wait_ready(c, err))
-        return false;
-    if (!c->options->no_wait)
-        c->outcome = import_outcome_new(s, c->run);
-    return !c->outcome || import_outcome_begin(c->outcome, err);
+    return wait_ready(c, err);
 }
 
 static int run(struct command *c)

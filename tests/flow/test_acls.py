@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from lib.http import BASE, client_of
+from lib.importing import Import
 from lib.publish import Publisher
 from lib.records import Records
 from lib.settle import outcomes, wait_settled
-from rig.kafka import USER, login
+from rig.kafka import ADMIN, USER, login
 from rig.rig import Rig
 from rig.wait import until
 
@@ -297,6 +298,82 @@ def test_the_rights_of_the_readme_are_enough_to_send_dead_letters_back_and_each_
         name = names.get(right[1]) or scene.topic[right[2]]
         assert f"grant {right[0].capitalize()} on {kind} {name}" in line
     assert done.stdout.splitlines()[-1].split() == ["all", "1", "0", "0"]
+
+
+# ---- imports ---------------------------------------------------------------------------------------------------------
+
+IMPORT = [("WRITE", "TOPIC", "import", False), ("DESCRIBE", "GROUP", "group", False), ("READ", "TOPIC", "dead-letter", False)]
+
+
+def line_of(number):
+    return json.dumps({"usageDate": "2026-11-20T08:15:30.250Z", "usageSpecification": {"id": "s"}, "usageCharacteristic": [
+        {"name": "sourceSystem", "value": "acl"}, {"name": "sourceRecordId", "value": str(number)}]}) + "\n"
+
+
+def posted(service, lines):
+    stream = Import(service)
+    stream.send("".join(lines).encode())
+    stream.end()
+    status, _, body = stream.answer()
+    return status, body
+
+
+def counts_of(done):
+    rows = [row.split() for row in done.stdout.splitlines()]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2}
+
+
+def test_an_import_over_http_needs_write_on_its_topic_as_well_and_no_more(scene):
+    kafka, topic = scene.rig.kafka, scene.topic["import"]
+    told = " ".join(README.read_text().split())
+    assert "The service's user needs Write on the first topic of `topic.import`" in told
+    kafka.grant(named(scene, RIGHTS))
+    service = as_user(scene).start()
+
+    status, body = posted(service, [line_of(1)])
+    kafka.grant(named(scene, [IMPORT[0]]))
+    granted = until("it takes lines", lambda: (answer := posted(service, [line_of(1)]))[0] == 200 and answer)
+
+    assert status == 503 and f"grant Write on topic {topic}" in json.loads(body)["message"]
+    service.wait_log(f"warning .*lines of an import are not taken reason=\"Kafka does not let us: grant Write on topic {re.escape(topic)}\"")
+    assert json.loads(granted[1])["status"] == "queued"
+    until("it is a usage", lambda: outcomes(scene, topic) == {"created": 1})
+    assert service.alive()
+
+
+def test_the_rights_of_the_readme_are_enough_for_usaged_import_and_each_is_needed(scene, tmp_path):
+    kafka, service = scene.rig.kafka, as_user(scene)
+    told = " ".join(README.read_text().split())
+    assert "so its user needs Describe on the group `<group>` and Read on `topic.dead-letter`, too, but for `--no-wait`" in told
+    storing = scene.service("storing", settings={f"kafka.{name}": value for name, value in login(ADMIN).items()}).start()
+    file = tmp_path / "lines.ndjson"
+    file.write_text(line_of(1) + line_of(2) + line_of(1).replace('"s"', '"other"'))  # the last one is a conflict
+    lines = {}
+
+    kafka.grant(named(scene, IMPORT))
+    for right in IMPORT:
+        kafka.revoke(named(scene, [right]))
+        lines[right, False] = service.run("import", str(file), check=False)
+        if right[0] != "DESCRIBE":
+            kafka.grant(named(scene, [("DESCRIBE", *right[1:])]))
+            lines[right, True] = service.run("import", str(file), check=False)
+        kafka.grant(named(scene, [right]))
+    done = service.run("import", str(file), check=False)
+    rejected = [json.loads(line) for line in (tmp_path / "lines.ndjson.rejected").read_text().splitlines()]
+    kafka.revoke(named(scene, IMPORT[1:]))
+    sent = service.run("import", str(file), "--no-wait")
+
+    for (right, _), one in lines.items():
+        kind, name = ("group", scene.group) if right[1] == "GROUP" else ("topic", scene.topic[right[2]])
+        said = [line for line in one.stderr.splitlines() if "grant" in line]
+        assert one.returncode == 1 and len(said) == 1, one.stderr
+        word = "Read" if kind == "group" else right[0].capitalize()  # Read brings Describe with it
+        assert f"grant {word} on {kind} {name}" in said[0] or (
+            said[0].endswith("or else grant Read on it") and f"topic {name} does not exist" in said[0])
+    assert done.returncode == 1 and counts_of(done) == {"created": 0, "duplicate": 2, "dead": 1, "refused": 0}, done.stderr
+    assert [(one["line"], one["reason"]) for one in rejected] == [(3, "conflict")]
+    assert sent.returncode == 0 and counts_of(sent) == {"queued": 3, "refused": 0}
+    assert storing.stop() == 0
 
 
 # ---- later -----------------------------------------------------------------------------------------------------------
