@@ -332,22 +332,38 @@ def test_without_kafka_a_stream_is_503_and_lines_that_come_later_are(importer):
     created_once(importer, "away", 6000)
 
 
-def memory_of(importer, name, count):
-    """The peak of the process in MiB while it takes so many lines, read and answered as they come."""
-    answers = post_lines(importer.main, (line_of(f"{name}-{i}", description="x" * 500) + b"\n" for i in range(count)))
+def memory_of(scene, service, name, count):
+    """The peak of the process in MiB once it has taken so many lines, read and answered as they come."""
+    answers = post_lines(service, (line_of(f"{name}-{i}", description="x" * 500) + b"\n" for i in range(count)))
     assert len(answers) == count and {one["status"] for one in answers} == {"queued"}
-    until("all are stored", lambda: importer.client.get(f"/usage/{id_of(f'{name}-{count - 1}')}").status == 200, 120)
-    return importer.main.peak_memory_mib()
+    until("all are stored", lambda: scene.client.get(f"/usage/{id_of(f'{name}-{count - 1}')}").status == 200, 120)
+    return service.peak_memory_mib()
 
 
 @pytest.mark.long
 def test_a_stream_of_any_length_takes_the_same_memory(rig):
-    # What is stored meanwhile takes its own memory, up to the limits of a batch and of what is fetched ahead: small ones.
-    scene = ran(rig, "import-memory", **{"batch.records": 500, "kafka.queued.max.messages.kbytes": 256,
-                                         "kafka.queued.min.messages": 500, "kafka.fetch.max.bytes": 1000000})
+    scene = rig.scene("import-memory", partitions=1)
+    scene.main = scene.service("a")
+    scene.main.migrate()
+    scene.main.start()
+    scene.client = client_of(scene.main)
+    other = scene.service("z").start()  # has none of the partitions, so what it takes is the import's
+    idle = other.peak_memory_mib()
 
-    first, second = memory_of(scene, "short", 20_000), memory_of(scene, "long", 200_000)
+    first, second = memory_of(scene, other, "short", 20_000), memory_of(scene, other, "long", 200_000)
 
-    print(f"peak: {first:.0f} MiB after 20,000 lines, {second:.0f} MiB after 200,000 more")
-    assert second < first + 24
+    print(f"peak: {idle:.1f} MiB before, {first:.1f} after 20,000 lines, {second:.1f} after 200,000 more")
+    assert "partition taken over" not in other.log_text()
+    assert first < idle + 8 and second < first + 2
+    scene.stop()
+
+
+@pytest.mark.long
+def test_an_import_beside_its_own_storing_stays_below_what_ingestion_may_take(rig):
+    scene = ran(rig, "import-beside")
+
+    peak = memory_of(scene, scene.main, "beside", 300_000)
+
+    print(f"peak: {peak:.0f} MiB")
+    assert peak * 2**20 < 128_000_000
     scene.stop()
