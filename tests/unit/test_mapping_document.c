@@ -109,10 +109,10 @@ static void a_usage_as_it_was_shown_may_hold_what_a_record_may(void **state)
             "description is null");
 }
 
-/* Ten characteristics, as an export writes them, with both of the key. */
+/* As an export writes them, with both of the key, and an extension. */
 static const char *of_characteristics(int count, struct buf *b)
 {
-    buf_printf(b, "{" SPEC ",\"usageCharacteristic\":[");
+    buf_printf(b, "{" SPEC ",\"x\":{\"a\":1},\"usageCharacteristic\":[");
     for (int i = 0; i < count - 2; i++)
         buf_printf(b, "{\"name\":\"n%d\",\"value\":%d,\"valueType\":\"integer\"},", i, i);
     buf_printf(b, "{\"name\":\"sourceSystem\",\"value\":\"med-gz-02\"},"
