@@ -150,7 +150,7 @@ demo: build
 
 # Flow tests run the build with failpoints; its code is otherwise the same. They wait more than they work, so three rigs at
 # once, each with files of its own, take half the time. The long files go first, so that none is left alone at the end.
-LONG_FIRST := schemathesis hub_faults export import import_command hub export_command parked database_refusals replay mend outages takeover zombies outcomes dead_letters evolution kills acls query parked_filter http_write_faults
+LONG_FIRST := schemathesis hub_faults export import import_command import_faults hub export_command parked database_refusals replay mend outages takeover zombies outcomes dead_letters evolution kills acls query parked_filter http_write_faults
 
 test: install-test
 	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(BUILD)/test/fuzz/differential $(BUILD)/test/fuzz/model \
