@@ -39,7 +39,8 @@ class Part:
         if wait:
             self.wait_ready(seconds)
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 300) -> None:
+        """Kafka, killed, looks through each partition that the tests before have left: on a busy machine for more than a minute."""
         until(f"{self.name} answers, see {self.log_file}", self._is_ready, seconds, every=0.05)
 
     def _is_ready(self) -> bool:
