@@ -22,7 +22,8 @@
 #include "usage/record.h"
 
 enum {
-    BATCH = 2000, /* lines on their way at once */
+    BATCH = 2000,              /* lines on their way at once */
+    BATCH_BYTES = 1024 * 1024, /* .. or of so many bytes, and the last of them */
     PIECE = 256 * 1024,
     ARENA = 256 * 1024,
     PATIENCE_MS = 60000, /* Kafka may be away for so long */
@@ -48,7 +49,7 @@ struct command {
     struct import_csv names;
     bool has_names;
     struct importer_line batch[BATCH];
-    size_t count;
+    size_t count, batch_bytes;
     struct arena *arena; /* of the batch */
     uint64_t seen, queued, refused;
     int64_t bytes, size; /* read; of the file, 0: not known */
@@ -203,7 +204,7 @@ static bool flush(struct command *c, struct err *err)
                 import_outcome_add(c->outcome, l->partition, l->offset);
         }
     }
-    c->count = 0;
+    c->count = c->batch_bytes = 0;
     arena_reset(c->arena);
     return good;
 }
@@ -212,7 +213,8 @@ static bool add(struct command *c, uint64_t number, struct text text, struct err
 {
     c->seen++;
     c->batch[c->count++] = (struct importer_line){.number = number, .text = text};
-    return c->count < BATCH || flush(c, err);
+    c->batch_bytes += text.n;
+    return (c->count < BATCH && c->batch_bytes < BATCH_BYTES) || flush(c, err);
 }
 
 static bool take_lines(struct command *c, struct err *err)
@@ -357,9 +359,17 @@ static bool conclude(struct command *c, struct import_outcomes *o, struct err *e
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* Its lines would be gone before one was read. */
+static bool is_that_file(const struct stat *st, const char *name)
+{
+    struct stat other;
+    return S_ISREG(st->st_mode) && stat(name, &other) == 0 && other.st_dev == st->st_dev &&
+           other.st_ino == st->st_ino;
+}
+
 static bool open_file(struct command *c, struct err *err)
 {
-    struct stat st;
+    struct stat st = {0};
     const char *file = c->options->file;
     bool standard = strcmp(file, "-") == 0;
     const char *named = c->options->rejected;
@@ -374,6 +384,10 @@ static bool open_file(struct command *c, struct err *err)
                        strerror(errno)); /* NOLINT(concurrency-mt-unsafe): one thread */
     if (fstat(c->fd, &st) == 0 && S_ISREG(st.st_mode))
         c->size = st.st_size;
+    if (is_that_file(&st, c->rejected))
+        return err_set(err, ERR_FATAL,
+                       "%s is the file that is to be imported: name another one by --rejected",
+                       c->rejected);
     return import_rejects_open(&c->rejects, c->rejected, err);
 }
 

@@ -183,6 +183,39 @@ def test_a_dry_run_checks_and_sends_nothing(importing):
     assert outcomes(importing.scene, importing.scene.topic["import"]) == before
 
 
+def test_large_records_of_a_csv_take_no_more_memory_than_small_ones(importing, tmp_path):
+    size, count = 400_000, 1000
+    command = subprocess.Popen(importing.service.command("import", "-", "--format", "csv", "--dry-run"), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    command.stdin.write(f"{NAMES}\n".encode())
+    row = row_of("large", description="x" * size).encode() + b"\n"
+    for _ in range(count):
+        command.stdin.write(row)
+    command.stdin.close()
+    said = command.stdout.read().decode()
+    _, status, used = os.wait4(command.pid, 0)
+
+    assert status == 0 and said.split() == ["good", str(count), "refused", "0"]
+    assert used.ru_maxrss < 300 << 10  # KiB; all of it is 400 MB; a sanitizer keeps 256 MB back
+
+
+@pytest.mark.parametrize("name", ["own.ndjson", "./own.ndjson", "link"])
+def test_what_is_no_usage_is_not_written_over_the_file_itself(importing, tmp_path, name):
+    file = importing.write("own.ndjson", line_of("own"))
+    link = importing.folder / "link"
+    link.unlink(missing_ok=True)
+    link.symlink_to(file)
+
+    for words in ((file,), ("-", "--format", "ndjson")):
+        with file.open() as stream:
+            done = subprocess.run(importing.service.command("import", *map(str, words), "--dry-run", "--rejected", name),
+                                  stdin=stream, capture_output=True, text=True, cwd=importing.folder, check=False,
+                                  env={"PATH": os.environ["PATH"]})
+
+        assert done.returncode == 1 and f"{name} is the file that is to be imported" in done.stderr, done.stderr
+        assert file.read_text() == line_of("own")
+
+
 def test_without_waiting_it_says_what_is_queued(importing):
     code, counts, _ = importing.run(importing.write("quick.ndjson", line_of("quick")), "--no-wait")
 
