@@ -12,26 +12,63 @@ enum {
     NEAR = 1000 /* offsets: who is further behind than that is caught up with apart */
 };
 
-/* topic NULL, partition -1: any. */
-static const struct hub_position *find_position(const struct hub_position *all, size_t n,
-                                                const struct listener *l, const char *topic,
-                                                int partition)
+/* What is known of all lanes, by listener, topic and partition. */
+struct known {
+    struct hub_position *all;
+    size_t n;
+};
+
+/* An order that is quick: which one does not matter, but that nothing is the least. */
+static int compare_topics(struct text a, struct text b)
 {
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(&all[i].listener, &l->id, sizeof l->id) == 0 &&
-            (!topic || text_is(all[i].topic, topic)) &&
-            (partition < 0 || all[i].partition == partition))
-            return &all[i];
-    return NULL;
+    return a.n != b.n ? (a.n < b.n ? -1 : 1) : memcmp(a.p, b.p, a.n);
+}
+
+static int compare(const void *one, const void *other)
+{
+    const struct hub_position *a = one, *b = other;
+    int by = memcmp(&a->listener, &b->listener, sizeof a->listener);
+    if (by == 0)
+        by = compare_topics(a->topic, b->topic);
+    return by != 0 ? by : a->partition - b->partition;
+}
+
+static bool read_known(struct hub *h, struct known *known, struct err *err)
+{
+    if (!hub_store_positions(h->db, h->arena, &known->all, &known->n, err))
+        return false;
+    qsort(known->all, known->n, sizeof *known->all, compare);
+    return true;
+}
+
+/* topic NULL, partition -1: any. By halves, since a thousand listeners have as many lanes in each
+ * of many places. */
+static const struct hub_position *find_position(const struct known *known, const struct listener *l,
+                                                const char *topic, int partition)
+{
+    struct hub_position least = {
+        .listener = l->id, .topic = topic ? text_of(topic) : TEXT(""), .partition = partition};
+    size_t from = 0, to = known->n;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (compare(&known->all[middle], &least) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    const struct hub_position *found = known->all + from;
+    bool is_it = from < known->n && memcmp(&found->listener, &l->id, sizeof l->id) == 0 &&
+                 (!topic || text_is(found->topic, topic)) &&
+                 (partition < 0 || found->partition == partition);
+    return is_it ? found : NULL;
 }
 
 /* Of a lane that PostgreSQL has never seen: a partition that was added since the listener is there
  * is all its own; a topic that is not the one of its days has nothing for it but what comes. */
-static struct hub_position first_position(const struct hub_position *all, size_t n,
-                                          const struct listener *l, const struct place *place,
-                                          int64_t low, int64_t high)
+static struct hub_position first_position(const struct known *known, const struct listener *l,
+                                          const struct place *place, int64_t low, int64_t high)
 {
-    bool knows_topic = find_position(all, n, l, place->topic, -1) != NULL;
+    bool knows_topic = find_position(known, l, place->topic, -1) != NULL;
     int64_t next = knows_topic ? low : high;
     return (struct hub_position){
         .listener = l->id, .next = next, .high = next, .retry_at = INSTANT_NONE};
@@ -84,24 +121,24 @@ static void say_astray(const struct place *place, const struct astray *a, int64_
 }
 
 static void add_lane(struct hub *h, struct listener *l, struct place *place,
-                     const struct hub_position *at, bool known)
+                     const struct hub_position *at, bool kept)
 {
     struct lane *lane = hub_lane_new(h, l, place, at);
-    lane->dirty = !known;
+    lane->dirty = !kept;
 }
 
 /* At a takeover, when nothing is being read: then a broker answers at once. */
 static bool take_lane(struct hub *h, struct listener *l, struct place *place, int64_t low,
-                      int64_t high, const struct hub_position *all, size_t n, struct astray *astray,
+                      int64_t high, const struct known *known, struct astray *astray,
                       struct err *err)
 {
-    const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
-    if (!find_position(all, n, l, NULL, -1)) /* gone or suspended, as the next look will tell */
+    const struct hub_position *there = find_position(known, l, place->topic, place->partition);
+    if (!find_position(known, l, NULL, -1)) /* gone or suspended, as the next look will tell */
         return true;
-    struct hub_position at = known ? *known : first_position(all, n, l, place, low, high);
+    struct hub_position at = there ? *there : first_position(known, l, place, low, high);
     if (!adjust(h, place, low, high, &at, astray, err))
         return false;
-    add_lane(h, l, place, &at, known != NULL);
+    add_lane(h, l, place, &at, there != NULL);
     return true;
 }
 
@@ -166,7 +203,7 @@ static void make_places(struct hub *h, const rd_kafka_topic_partition_list_t *pa
 
 /* Of all partitions at once: one by one it would take half a minute while others are read. */
 static bool take_places(struct hub *h, rd_kafka_topic_partition_list_t *parts,
-                        const struct hub_position *all, size_t n, struct err *err)
+                        const struct known *known, struct err *err)
 {
     int64_t *low = arena_alloc(h->arena, ((size_t)parts->cnt + 1) * sizeof *low);
     int64_t *high = arena_alloc(h->arena, ((size_t)parts->cnt + 1) * sizeof *high);
@@ -176,7 +213,7 @@ static bool take_places(struct hub *h, rd_kafka_topic_partition_list_t *parts,
         struct place *place = &h->places[i];
         struct astray astray = {0};
         for (size_t k = 0; k < h->listener_count; k++)
-            if (!take_lane(h, h->listeners[k], place, low[i], high[i], all, n, &astray, err))
+            if (!take_lane(h, h->listeners[k], place, low[i], high[i], known, &astray, err))
                 return false;
         say_astray(place, &astray, low[i]);
         place->front = front_of(h, place, high[i]);
@@ -187,45 +224,46 @@ static bool take_places(struct hub *h, rd_kafka_topic_partition_list_t *parts,
 
 bool hub_take_over(struct hub *h, rd_kafka_topic_partition_list_t *parts, struct err *err)
 {
-    struct hub_position *all;
-    size_t n;
+    struct known known;
     hub_drop_places(h);
     arena_reset(h->arena);
-    if (!db_open(h->db, err) || !hub_store_positions(h->db, h->arena, &all, &n, err))
+    if (!db_open(h->db, err) || !read_known(h, &known, err))
         return false;
     make_places(h, parts);
-    return take_places(h, parts, all, n, err);
+    if (take_places(h, parts, &known, err))
+        return true;
+    hub_drop_places(h); /* half of them: what is read meanwhile is for nobody */
+    return false;
 }
 
 /* A question about offsets waits behind the fetches on its connection, half a second each, so none
  * is asked of a place that is known: it was the end of the partition a moment ago. */
 static bool add_new_lane(struct hub *h, struct listener *l, struct place *place,
-                         const struct hub_position *all, size_t n, struct err *err)
+                         const struct known *known, struct err *err)
 {
     int64_t low, high;
     struct astray astray = {0};
-    const struct hub_position *known = find_position(all, n, l, place->topic, place->partition);
-    if (known) {
-        add_lane(h, l, place, known, true);
+    const struct hub_position *there = find_position(known, l, place->topic, place->partition);
+    if (there) {
+        add_lane(h, l, place, there, true);
         return true;
     }
     return consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, &low, &high,
                            err) &&
-           take_lane(h, l, place, low, high, all, n, &astray, err);
+           take_lane(h, l, place, low, high, known, &astray, err);
 }
 
 bool hub_add_lanes(struct hub *h, struct err *err)
 {
-    struct hub_position *all = NULL;
-    size_t n = 0;
+    struct known known = {0};
     for (size_t k = 0; k < h->listener_count; k++)
         for (int i = 0; i < h->place_count; i++) {
             struct listener *l = h->listeners[k];
             if (l->lanes[i])
                 continue;
-            if (!all && !hub_store_positions(h->db, h->arena, &all, &n, err))
+            if (!known.all && !read_known(h, &known, err))
                 return false;
-            if (!add_new_lane(h, l, &h->places[i], all, n, err))
+            if (!add_new_lane(h, l, &h->places[i], &known, err))
                 return false;
         }
     return true;

@@ -1,8 +1,11 @@
 """Who waits for whom in the hub: partitions of one listener, listeners that are far apart, ingestion, PostgreSQL."""
 
+import resource
 import threading
+import time
 
 from lib.faults import lines
+from lib.http import BASE, client_of
 from lib.hub import Hub, check_numbers, numbers_of
 from lib.listener import HANG
 from lib.records import Records
@@ -48,6 +51,54 @@ def test_a_listener_that_never_answers_holds_up_neither_ingestion_nor_another(sc
     assert not silent.told and 0 < len(silent.tried) <= scene.partitions, "one of each partition is under way"
     assert not lines(hub.service, "listener fails"), "its time is not over"
     hub.client.close()
+
+
+def test_listeners_that_never_answer_use_up_no_descriptors(rig, listening):
+    """Of 1,024, which is what a shell gives, 128 of them would take all; here of 256, 40 would."""
+    scene = rig.scene("hub-files", partitions=8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # inherited by the service
+    try:
+        hub = Hub(scene, {"hub.timeout-ms": 600_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    silent, good = listening(lambda _: HANG), listening()
+    for _ in range(40):
+        hub.register(silent.url)
+    hub.register(good.url)
+
+    hub.numbered(0, 80)
+
+    good.wait(80)
+    until("all that may be under way is", lambda: len(silent.tried) >= 40 * 8)
+    check_numbers(good, 0, 80, 8)
+    assert client_of(hub.service).ask("GET", f"{BASE}/usage?limit=1").status == 200
+    assert not lines(hub.service, "listener fails") and not lines(hub.service, "Too many open files")
+    hub.close()
+
+
+def test_thousands_of_listeners_are_taken_over_in_seconds(rig, listening):
+    """What each lane begins at must not be looked for among all that others have."""
+    scene = rig.scene("hub-thousands", partitions=12)
+    hub = Hub(scene)
+    good = listening()
+    hub.register(good.url)
+    assert hub.service.stop() == 0
+    with scene.connect() as db:
+        db.execute("INSERT INTO hub_listener (id, callback, query, token) SELECT gen_random_uuid(), %s, %s, '' "
+                   "FROM generate_series(1, 2500)", (good.url, "event.usage.description=nobody"))
+        db.execute("INSERT INTO hub_position (listener, topic, partition, next_offset, high_offset) "
+                   "SELECT l.id, p.topic, p.partition, p.next_offset, p.high_offset FROM hub_listener l, hub_position p "
+                   "WHERE l.id NOT IN (SELECT listener FROM hub_position)")
+    hub.service.start()
+    hub.client = client_of(hub.service)
+    began = time.monotonic()
+
+    hub.made()
+    good.wait(1, 60)
+
+    assert time.monotonic() - began < 15
+    hub.close()
 
 
 def test_deliveries_go_on_while_postgresql_does_not_answer(scene, listening):
