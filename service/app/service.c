@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/api.h"
@@ -24,7 +25,7 @@
 #include "usage/indexes.h"
 #include "usage/record.h"
 
-enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4000, INBOUND_MS = 5000 };
+enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4000, INBOUND_MS = 5000, FILES_MAX = 65536 };
 
 /* What the start checks, one after the other; each waits for its part of the system to be there. */
 struct start {
@@ -208,12 +209,27 @@ static bool start_and_run(struct start *st, struct err *err)
     return ok || stop_asked();
 }
 
+/* A listener that hangs holds eight sockets, so 128 of them would use up a shell's 1,024, and
+ * clients and PostgreSQL would wait for their answers. We take what we may have. */
+static void take_all_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    rlim_t most = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
+    if (files.rlim_cur >= most)
+        return;
+    files.rlim_cur = most;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int service_run(const struct settings *s)
 {
     struct start st = {.settings = s, .owner = s->workers};
     struct err err = {0};
     pthread_t watchdog;
     log_set_level(s->log_level);
+    take_all_files();
     metrics_init(s);
     if (pthread_create(&watchdog, NULL, leave_in_time, NULL) != 0)
         abort();

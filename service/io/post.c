@@ -24,7 +24,7 @@ struct post {
     struct curl_slist *headers; /* its own, if it has more than all have; else NULL */
     size_t answered;            /* bytes of the body so far */
     bool cut;                   /* .. were enough */
-    char forbidden[128];        /* the address that it was not let go to */
+    char no_socket[128];        /* why: an address that it may not go to, say */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -93,11 +93,15 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     char text[NETWORK_CHARS];
     const struct poster_options *o = &post->poster->options;
     if (!network_may(&to->addr, o->allowed, o->allowed_count)) {
-        snprintf(post->forbidden, sizeof post->forbidden,
+        snprintf(post->no_socket, sizeof post->no_socket,
                  "%s is not public, nor in hub.allow-networks", network_print(&to->addr, text));
         return CURL_SOCKET_BAD;
     }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    if (fd < 0) /* libcurl would say that the listener is not there */
+        snprintf(post->no_socket, sizeof post->no_socket, "no socket can be made: %s",
+                 strerror(errno));
+    return fd;
 }
 
 /* What all requests of this file have in common. */
@@ -223,8 +227,8 @@ static void judge(struct post *post, CURLcode code, struct post_result *out)
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && post->cut)) {
         out->status = (int)status;
         snprintf(out->text, sizeof out->text, "HTTP status %ld", status);
-    } else if (post->forbidden[0]) {
-        snprintf(out->text, sizeof out->text, "%s", post->forbidden);
+    } else if (post->no_socket[0]) {
+        snprintf(out->text, sizeof out->text, "%s", post->no_socket);
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         snprintf(out->text, sizeof out->text, "no whole answer within %d ms",
                  post->poster->options.timeout_ms);
