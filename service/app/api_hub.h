@@ -19,7 +19,7 @@ struct api_hub api_hub_of(const struct settings *s, rd_kafka_t *kafka);
 
 /* True: answered, refused. On HTTP's thread, before the body is read. `raw_id` as it stands in the
  * path. */
-bool api_hub_take_add(const struct http_request *request, struct http_response *response);
+bool api_hub_take_add(struct http_request *request, struct http_response *response);
 bool api_hub_take_remove(struct text raw_id, struct http_request *request,
                          struct http_response *response);
 

@@ -185,6 +185,7 @@ static void push(struct exchange *x)
     struct http_pool *pool = x->http->pool;
     struct turn *t = exchange_turn(x);
     t->job.begun = x->answered || is_taking(x);
+    t->job.slow = x->request.slow;
     MHD_suspend_connection(x->connection);
     http_pool_push(pool, &t->job);
     http_job_unref(pool, &t->job);

@@ -39,6 +39,8 @@ struct http_request {
     struct arena *arena;
     const char *route; /* for observe(): a literal that now() sets, else "other" */
     void *state;       /* from now() to work() */
+    bool slow; /* set by now(): work() waits for more than the database, so such take a quarter of
+                  the threads at most */
     /* Set by now() on a request with a body of any length, which is not kept but taken in pieces as
      * it comes: `take` gets each, on a thread of work() and with its deadline, the first time none
      * (p = NULL) before anything is read. Meanwhile nothing is read, so a client that sends quicker

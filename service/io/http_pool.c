@@ -19,7 +19,7 @@ struct http_pool {
     pthread_cond_t work, clock;
     struct http_jobs queue; /* waiting for a thread */
     struct http_jobs open;  /* with a deadline, and by it: all have the same span, so by arrival */
-    int begun;              /* jobs of that kind that run */
+    int begun, slow;        /* jobs of these kinds that run */
     int places;             /* reserved and not yet taken out of the queue */
     bool stopping, clock_stopping;
     pthread_t threads[POOL_THREADS_MAX], clock_thread;
@@ -104,9 +104,11 @@ static void close_job(struct http_pool *pool, struct http_job *job)
 static struct http_job *first_job(struct http_pool *pool)
 {
     struct http_job *job;
-    bool full = pool->begun >= (pool->options.threads + 1) / 2 && !pool->stopping;
+    int threads = pool->options.threads;
+    bool full = pool->begun >= (threads + 1) / 2 && !pool->stopping,
+         jam = pool->slow >= (threads + 3) / 4 && !pool->stopping;
     TAILQ_FOREACH(job, &pool->queue, queue_link)
-    if (!job->begun || !full)
+    if (!(job->begun && full) && !(job->slow && jam))
         return job;
     return NULL;
 }
@@ -122,6 +124,7 @@ static struct http_job *next_job(struct http_pool *pool, bool *stopping)
     if (job) {
         unqueue(pool, job);
         pool->begun += job->begun;
+        pool->slow += job->slow;
         if (job->begun)
             open_job(pool, job);
     }
@@ -152,7 +155,8 @@ static void *work(void *arg)
         pthread_mutex_lock(&pool->lock);
         close_job(pool, job);
         pool->begun -= job->begun;
-        if (job->begun)
+        pool->slow -= job->slow;
+        if (job->begun || job->slow)
             pthread_cond_signal(&pool->work); /* another one may run now */
         pthread_mutex_unlock(&pool->lock);
         http_job_unref(pool, job);

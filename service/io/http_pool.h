@@ -4,8 +4,8 @@
  * passes. A job that nobody waits for any more goes on until its own limits end it; it is never
  * interrupted, since the only thing that it could hang on is a database that does not answer, and
  * that would not answer a cancel either. Jobs that go on with what has begun (pieces of a long
- * answer) leave half of the threads to others, and may wait for theirs. Any thread may call, but
- * new and stop.
+ * answer) leave half of the threads to others, and may wait for theirs; slow ones take a quarter.
+ * Any thread may call, but new and stop.
  */
 #pragma once
 
@@ -24,6 +24,7 @@ struct http_job {
     int64_t deadline; /* ticks */
     bool queued, open;
     bool begun; /* set by the caller, before it is pushed: its deadline counts from when it runs */
+    bool slow;  /* .. it waits for more than the database: others must not wait for it */
     atomic_bool claimed;
     atomic_int references;
 };

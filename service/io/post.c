@@ -265,6 +265,9 @@ static bool has_part(CURLU *u, CURLUPart part)
     return there;
 }
 
+static const char has_more[] = "has a query or a fragment, and may have none: /listener/... is "
+                               "put behind it";
+
 static bool refuse(struct err *err, const char *what)
 {
     return err_set(err, ERR_DATA, "%s", what);
@@ -284,8 +287,7 @@ static bool check_parts(CURLU *u, struct buf *origin, struct err *err)
     else if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
         ok = refuse(err, "has a user or a password, and may have none");
     else if (has_part(u, CURLUPART_QUERY) || has_part(u, CURLUPART_FRAGMENT))
-        ok = refuse(err, "has a query or a fragment, and may have none: /listener/... is put "
-                         "behind it");
+        ok = refuse(err, has_more);
     else if (has_part(u, CURLUPART_ZONEID))
         ok = refuse(err, "has a zone, and may have none");
     if (ok)
@@ -302,6 +304,8 @@ bool post_check_url(const char *url, struct buf *origin, struct err *err)
     buf_reset(origin);
     if (n > POST_URL_MAX)
         return err_set(err, ERR_DATA, "is longer than %d bytes", POST_URL_MAX);
+    if (strchr(url, '#')) /* libcurl does not tell an empty fragment from none */
+        return refuse(err, has_more);
     for (size_t i = 0; i < n; i++)
         if (url[i] <= ' ' || url[i] > '~' || url[i] == '\\')
             return refuse(err, "has a character that no URL may have");

@@ -76,7 +76,8 @@ def test_a_listener_is_told_until_it_is_unregistered(hub, listening):
 @pytest.mark.parametrize("body, words", [
     ({}, "callback"), ({"callback": 7}, "callback"), ({"callback": ""}, "callback"), ([], "object"),
     ({"callback": "x"}, "absolute URL"), ({"callback": "ftp://h/"}, "http"), ({"callback": "http://u:p@h/"}, "user"),
-    ({"callback": "http://127.0.0.1/?a=1"}, "query"), ({"callback": "http://127.0.0.1/" + "a" * 2048}, "2048"),
+    ({"callback": "http://127.0.0.1/?a=1"}, "query"), ({"callback": "http://127.0.0.1/#"}, "fragment"),
+    ({"callback": "http://127.0.0.1/" + "a" * 2048}, "2048"),
     ({"callback": "http://no-such-host.invalid/"}, "resolved"),
     ({"callback": "http://127.0.0.1/", "query": 7}, "query"), ({"callback": "http://127.0.0.1/", "query": None}, "query"),
     ({"callback": "http://127.0.0.1/", "query": "status=rated"}, "status"),

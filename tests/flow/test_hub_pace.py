@@ -1,5 +1,6 @@
 """Who waits for whom in the hub: partitions of one listener, listeners that are far apart, ingestion, PostgreSQL."""
 
+import json
 import resource
 import threading
 import time
@@ -99,6 +100,35 @@ def test_thousands_of_listeners_are_taken_over_in_seconds(rig, listening):
 
     assert time.monotonic() - began < 15
     hub.close()
+
+
+def test_registrations_that_wait_for_kafka_take_no_read_away(scene, listening):
+    hub = Hub(scene)
+    listener = listening()
+    statuses = []
+
+    def register():
+        statuses.append(client_of(hub.service).ask("POST", f"{BASE}/hub", json.dumps({"callback": listener.url}).encode(),
+                                                   {"Content-Type": "application/json"}).status)
+
+    waiting = [threading.Thread(target=register) for _ in range(6)]  # more than there are threads
+    scene.rig.kafka.freeze()
+    try:
+        for one in waiting:
+            one.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert hub.send("GET", "/usage?limit=1").status == 200
+        took = time.monotonic() - began
+        assert not statuses, "they wait"
+    finally:
+        scene.rig.kafka.thaw()
+        for one in waiting:
+            one.join()
+
+    assert took < 2
+    assert set(statuses) <= {201, 503}
+    hub.client.close()
 
 
 def test_deliveries_go_on_while_postgresql_does_not_answer(scene, listening):

@@ -265,6 +265,7 @@ static void a_url_is_judged_by_its_parts(void **state)
         {"http://h/?a=1", "query", NULL},
         {"http://h/?", "query", NULL},
         {"http://h/#f", "fragment", NULL},
+        {"http://h/#", "fragment", NULL},
         {"http://h:0/", "port 0", NULL},
         {"http://h:99999/", "", NULL},
         {"http://h:x/", "", NULL},
