@@ -229,6 +229,20 @@ static bool take_lines(struct command *c, struct err *err)
     return flush(c, err); /* the texts are those of this piece */
 }
 
+/* The object of a record, or what is wrong with it, whose code is a reason. */
+static bool make_line(struct command *c, enum csv_found found, struct buf *b, struct err *fault)
+{
+    if (found == CSV_RECORD && import_csv_line(&c->names, c->csv.cells, c->csv.count, b, fault))
+        return true;
+    if (found == CSV_BAD && c->csv.too_long)
+        err_set(fault, ERR_DATA,
+                "the record has more than %zu bytes, which is twice record.max-bytes", c->csv.max);
+    else if (found == CSV_BAD)
+        err_set(fault, ERR_DATA, "%s", c->csv.bad);
+    fault->code = found == CSV_BAD && c->csv.too_long ? REASON_TOO_LARGE : REASON_VALUE;
+    return false;
+}
+
 static bool take_record(struct command *c, enum csv_found found, struct err *err)
 {
     struct buf b = {0};
@@ -240,16 +254,13 @@ static bool take_record(struct command *c, enum csv_found found, struct err *err
         return import_csv_names(&c->names, c->csv.cells, c->csv.count, err) ||
                err_wrap(err, "line %" PRIu64, c->csv.line);
     }
-    bool sound = found == CSV_BAD
-                     ? err_set(&fault, ERR_DATA, "%s", c->csv.bad)
-                     : import_csv_line(&c->names, c->csv.cells, c->csv.count, &b, &fault);
     bool good;
-    if (sound) {
+    if (make_line(c, found, &b, &fault)) {
         struct text made = {arena_copy(c->arena, b.data, b.len), b.len};
         good = add(c, c->csv.line, made, err);
     } else {
         c->seen++;
-        good = reject(c, c->csv.line, reason_name(REASON_VALUE), fault.text, err);
+        good = reject(c, c->csv.line, reason_name((enum reason)fault.code), fault.text, err);
     }
     buf_fini(&b);
     return good;

@@ -112,7 +112,15 @@ static bool take_cells(struct csv *c, const char *p, size_t n)
 static enum csv_found bad(struct csv *c, const char *why)
 {
     c->bad = why;
+    c->too_long = false;
     c->count = 0;
+    return CSV_BAD;
+}
+
+static enum csv_found too_long(struct csv *c)
+{
+    bad(c, "the record is too long");
+    c->too_long = true;
     return CSV_BAD;
 }
 
@@ -134,7 +142,7 @@ static enum csv_found take(struct csv *c, size_t n, bool ended, uint64_t lines)
     if (skipped || text == 0)
         return CSV_NONE;
     if (text > c->max) /* the first to be looked at: unended() knows no more than that */
-        return bad(c, "the record is too long");
+        return too_long(c);
     if (open)
         return bad(c, "a quote is not closed before the end");
     if (fault)
@@ -164,7 +172,7 @@ static enum csv_found unended(struct csv *c, uint64_t lines)
     c->lines += lines;
     c->seen = c->at = c->held.len;
     c->skipping = true;
-    return first ? bad(c, "the record is too long") : CSV_NONE;
+    return first ? too_long(c) : CSV_NONE;
 }
 
 enum csv_found csv_next(struct csv *c)

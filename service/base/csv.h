@@ -17,6 +17,7 @@ struct csv {
     size_t max;                       /* bytes of a record */
     uint64_t line;                    /* on which the record that was given last begins, from 1 */
     const char *bad;                  /* what is wrong with it: CSV_BAD */
+    bool too_long;                    /* .. that it has more than `max` bytes */
     struct text cells[CSV_CELLS_MAX]; /* of it, without quotes; they hold until the next call */
     size_t count;
     /* private */

@@ -134,14 +134,14 @@ def test_bad_lines_are_told_with_number_and_reason_and_the_others_are_taken(impo
 
 def test_csv_is_read_by_its_names_and_bad_records_cost_no_other(importing):
     rows = [NAMES, row_of("c1"), row_of("c2", "guided", 'of "two"\r\nlines, and more'), "", row_of("c3") + ",more", row_of("c4", 'gui"ded'),
-            f"{DATE},{{,,,", row_of("c5", "nothing"), row_of("c6")]
+            f"{DATE},{{,,,", row_of("c5", "nothing"), row_of("c7", description="x" * 1_100_000), row_of("c6")]
     file = importing.write("bad.csv", "\ufeff" + "\r\n".join(rows) + "\r\n")
 
     code, counts, said = importing.run(file)
 
-    assert (code, counts) == (1, {"created": 3, "duplicate": 0, "dead": 0, "refused": 4}), said
-    assert {one["line"]: one["reason"] for one in importing.rejected("bad.csv.rejected")} == {6: "value", 7: "value", 8: "value",
-                                                                                             9: "status"}
+    assert (code, counts) == (1, {"created": 3, "duplicate": 0, "dead": 0, "refused": 5}), said
+    assert {one["line"]: one["reason"] for one in importing.rejected("bad.csv.rejected")} == {
+        6: "value", 7: "value", 8: "value", 9: "status", 10: "too-large"}
     client = client_of(importing.service)
     assert client.get(f"/usage/{id_of('c2')}").json()["description"] == 'of "two"\r\nlines, and more'
     assert [client.get(f"/usage/{id_of(one)}").status for one in ("c1", "c3", "c4", "c5", "c6")] == [200, 404, 404, 404, 200]
