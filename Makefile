@@ -177,7 +177,7 @@ faults: install-test
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q -m long -n 3 --dist loadfile \
 	  tests/faults tests/flow
 
-rig: install-test
+rig:
 	@$(PYTHON) tests/rig/rig.py up
 
 asan: install-test
@@ -193,25 +193,25 @@ coverage: install-check install-test
 
 bench: bench-ingest bench-http bench-export bench-import bench-hub
 
-bench-ingest: build install-test
+bench-ingest: build
 	@$(PYTHON) tests/bench/bench.py
 
 bench-http: build install-bench
 	@$(PYTHON) tests/bench/http_bench.py
 
-bench-lookup: build install-test
+bench-lookup: build
 	@$(PYTHON) tests/bench/lookup_bench.py
 
-bench-parked: build install-test
+bench-parked: build
 	@$(PYTHON) tests/bench/parked_bench.py
 
-bench-export: build install-test
+bench-export: build
 	@$(PYTHON) tests/bench/export_bench.py
 
-bench-hub: build install-test
+bench-hub: build
 	@$(PYTHON) tests/bench/hub_bench.py
 
-bench-import: build install-test
+bench-import: build
 	@$(PYTHON) tests/bench/import_bench.py
 
 pieces: build install-test

@@ -318,6 +318,19 @@ def test_it_ends_after_its_minute_and_the_same_again_changes_nothing(storing, ka
     created_once(storing, name, 6000)
 
 
+def test_who_imports_while_nobody_stores_is_told(started, tmp_path):
+    started.main.stop()
+    file = tmp_path / "alone.ndjson"
+    file.write_text(lines_of("alone", 10))
+
+    command = Command(started, tmp_path, file)
+    line = command.wait_said("does `usaged run` run", 30)
+    started.main.start()
+
+    assert f"0 of 10 lines are stored: does `usaged run` run for the group {started.group}?" in line
+    assert command.end() == (0, {"created": 10, "duplicate": 0, "dead": 0, "refused": 0})
+
+
 def test_a_kafka_that_is_away_when_all_is_sent_is_told(rig, tmp_path):
     scene = rig.scene("import-sent")
     scene.main = scene.service()
