@@ -328,7 +328,7 @@ def test_without_kafka_a_stream_is_503_and_lines_that_come_later_are(importer):
     assert {one["status"] for one in answers[:1000]} == {"queued"}
     assert {one["status"] for one in answers[1000:3000]} <= {"queued", "503"}  # some were on their way
     assert {(one["status"], one["error"]["code"]) for one in answers[3000:]} == {("503", "ERR503")}
-    assert all(one["status"] == "queued" for one in post_lines(importer.main, lines_of("away", 6000)))
+    until("all are queued", lambda: all(one["status"] == "queued" for one in post_lines(importer.main, lines_of("away", 6000))))
     created_once(importer, "away", 6000)
 
 

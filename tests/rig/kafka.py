@@ -3,6 +3,7 @@
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Callable, Iterable, Mapping, Optional, Sequence, TypeVar
 
@@ -38,7 +39,7 @@ _NOT_YET = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_
             KafkaError.NOT_COORDINATOR, KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.LEADER_NOT_AVAILABLE,
             KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_LEADER_EPOCH,
             KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT, KafkaError._UNKNOWN_PARTITION, KafkaError._TIMED_OUT,
-            KafkaError._TRANSPORT}
+            KafkaError._TRANSPORT, KafkaError.INVALID_REPLICATION_FACTOR}
 T = TypeVar("T")
 
 
@@ -123,7 +124,16 @@ class Kafka(JavaPart):
         """Creates the topics and waits until the broker leads each partition: it says that a topic is there before."""
         names = list(names)
         new = [NewTopic(name, partitions, 1, config=dict(config or {})) for name in names]
-        _wait(self.admin().create_topics(new, operation_timeout=15))
+        there: set[str] = set()
+
+        def create() -> None:
+            """A broker that was frozen is fenced for a moment, and makes none of them, or some."""
+            futures = self.admin().create_topics([one for one in new if one.topic not in there], operation_timeout=15)
+            wait([*futures.values()], 30)
+            there.update(name for name, future in futures.items() if future.done() and future.exception() is None)
+            _wait(futures)
+
+        self._patiently(create)
         parts = [TopicPartition(name, number) for name in names for number in range(partitions)]
         self._patiently(lambda: _wait(self.admin().list_offsets({part: OffsetSpec.latest() for part in parts})))
 
