@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 from typing import TYPE_CHECKING, Iterable, Optional
 
@@ -36,6 +37,10 @@ class Import:
 
     def end(self) -> None:
         self.socket.sendall(b"0\r\n\r\n")
+
+    def is_silent(self) -> bool:
+        """Nothing has been said on it, and it is open."""
+        return not select.select([self.socket], [], [], 0)[0]
 
     def answer(self) -> tuple[int, str, str]:
         """Status, media type and body."""

@@ -111,8 +111,9 @@ class Kafka(JavaPart):
         while True:
             try:
                 return ask()
-            except KafkaException as error:
-                if not error.args[0].retriable() and error.args[0].code() not in _NOT_YET:
+            except (KafkaException, TimeoutError) as error:
+                told = error.args[0] if isinstance(error, KafkaException) else None
+                if told and not told.retriable() and told.code() not in _NOT_YET:
                     raise
                 if time.monotonic() > deadline:
                     raise
@@ -129,11 +130,11 @@ class Kafka(JavaPart):
         def create() -> None:
             """A broker that was frozen is fenced for a moment, and makes none of them, or some."""
             futures = self.admin().create_topics([one for one in new if one.topic not in there], operation_timeout=15)
-            wait([*futures.values()], 30)
+            wait([*futures.values()], 20)
             there.update(name for name, future in futures.items() if future.done() and future.exception() is None)
             _wait(futures)
 
-        self._patiently(create)
+        self._patiently(create, 120)
         parts = [TopicPartition(name, number) for name in names for number in range(partitions)]
         self._patiently(lambda: _wait(self.admin().list_offsets({part: OffsetSpec.latest() for part in parts})))
 
