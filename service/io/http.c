@@ -60,6 +60,9 @@ static void run_take(void *app, void *context, struct exchange *x, struct http_j
         http_response_fini(&response);
     else
         x->response = response;
+    /* From here on a client that has gone is seen by the clock: libmicrohttpd may not tell. */
+    bool in_time = !x->http->clock || http_clock_moves(x->http->clock, x->place, true);
+    x->cut = x->cut || !in_time;
     atomic_store(&x->busy, false);
     MHD_resume_connection(x->connection);
 }

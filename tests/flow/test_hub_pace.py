@@ -6,6 +6,8 @@ import resource
 import threading
 import time
 
+import pytest
+
 from lib.faults import lines
 from lib.http import BASE, client_of
 from lib.hub import Hub, check_numbers, numbers_of
@@ -158,6 +160,7 @@ def test_deliveries_go_on_while_postgresql_does_not_answer(scene, listening):
     hub.client.close()
 
 
+@pytest.mark.long
 def test_listeners_that_are_far_apart_are_both_told_in_order(rig, listening):
     """One takes its time, one was away: what is between them is more than a cursor reads through."""
     scene = rig.scene("hub-apart", partitions=1)

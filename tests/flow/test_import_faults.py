@@ -240,7 +240,7 @@ WAITS = re.compile(r"usaged: import: waiting: .+ \(it ends after 60 s, or with C
                    r"does not harm\)")
 
 
-@pytest.mark.parametrize("kind", ["frozen", "dead"])
+@pytest.mark.parametrize("kind", ["frozen", pytest.param("dead", marks=pytest.mark.long)])
 def test_a_kafka_that_goes_away_in_the_middle_is_told_waited_for_and_costs_nothing(storing, kafka, tmp_path, kind):
     name = f"middle-{kind}"
     command = Command(storing, tmp_path, "-", "--format", "ndjson", stdin=subprocess.PIPE)
