@@ -184,9 +184,7 @@ static void fill_inbound(struct worker *w, const struct slot *slot, rd_kafka_mes
 static bool too_large(struct worker *w, struct entry *e)
 {
     const struct inbound *in = &e->in;
-    struct inbound_own own = {0};
-    if (in->header_count > 0)
-        own = inbound_own(in);
+    struct inbound_own own = inbound_own(in);
     const char *text = NULL;
     if ((int64_t)in->value.n > w->settings->record_max_bytes)
         text = arena_printf(w->arena, "the value has %zu bytes, record.max-bytes is %" PRId64,

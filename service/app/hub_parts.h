@@ -146,7 +146,7 @@ void hub_drop_places(struct hub *h); /* with all lanes */
 /* Lanes for listeners that have come since. */
 bool hub_add_lanes(struct hub *h, struct err *err) MUST_CHECK;
 
-/* Events between two offsets are gone from the topic. `why` may be "". */
+/* Events between two offsets are gone from the topic. */
 void hub_say_lost(const struct place *place, int64_t from, int64_t to, int listeners,
                   const char *why);
 

@@ -18,18 +18,13 @@ struct known {
     size_t n;
 };
 
-/* An order that is quick: which one does not matter, but that nothing is the least. */
-static int compare_topics(struct text a, struct text b)
-{
-    return a.n != b.n ? (a.n < b.n ? -1 : 1) : memcmp(a.p, b.p, a.n);
-}
-
+/* Which order does not matter, but that nothing is the least. */
 static int compare(const void *one, const void *other)
 {
     const struct hub_position *a = one, *b = other;
     int by = memcmp(&a->listener, &b->listener, sizeof a->listener);
     if (by == 0)
-        by = compare_topics(a->topic, b->topic);
+        by = text_compare(a->topic, b->topic);
     return by != 0 ? by : a->partition - b->partition;
 }
 
@@ -105,9 +100,8 @@ void hub_say_lost(const struct place *place, int64_t from, int64_t to, int liste
              "events are no longer there that listeners have not had: the topic's retention is "
              "too short for them",
              "topic=%s partition=%d from=%" PRId64 " to=%" PRId64 " lost=%" PRId64
-             " listeners=%d%s%s%s",
-             place->topic, place->partition, from, to, to - from, listeners,
-             why[0] ? " why=\"" : "", why, why[0] ? "\"" : "");
+             " listeners=%d why=\"%s\"",
+             place->topic, place->partition, from, to, to - from, listeners, why);
 }
 
 static void say_astray(const struct place *place, const struct astray *a, int64_t low)
@@ -117,7 +111,7 @@ static void say_astray(const struct place *place, const struct astray *a, int64_
                  "topic=%s partition=%d low=%" PRId64 " listeners=%d", place->topic,
                  place->partition, low, a->listeners);
     else if (a->listeners > 0)
-        hub_say_lost(place, a->from, low, a->listeners, "");
+        hub_say_lost(place, a->from, low, a->listeners, "the partition begins behind them");
 }
 
 static void add_lane(struct hub *h, struct listener *l, struct place *place,

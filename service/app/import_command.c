@@ -27,7 +27,6 @@ enum {
     PIECE = 256 * 1024,
     ARENA = 256 * 1024,
     PATIENCE_MS = 60000, /* Kafka may be away for so long */
-    STALL_MS = 5000,     /* so long nothing may be stored before that is said */
     AGAIN_MS = 500
 };
 
@@ -331,31 +330,9 @@ static bool dead(void *arg, uint64_t line, const char *reason, struct text messa
     return import_rejects_add(&c->rejects, line, reason, message, err);
 }
 
-/* Where nothing has been stored for a while, perhaps since nobody is there who would. */
-struct stall {
-    int64_t done, say_at; /* lines; ticks */
-};
-
-static void tell_stall(struct command *c, struct stall *s, int64_t done, int64_t of)
-{
-    int64_t now = instant_ticks();
-    if (done != s->done || s->say_at == 0)
-        *s = (struct stall){done, now + STALL_MS};
-    if (now < s->say_at)
-        return;
-    import_say_wipe(&c->say);
-    fprintf(stderr,
-            "usaged: import: waiting: all is in Kafka, %" PRId64 " of %" PRId64
-            " lines are stored: does `usaged run` run for the group %s? (Ctrl-C ends the wait; "
-            "what was sent stays)\n",
-            done, of, c->settings->group);
-    s->say_at = now + PATIENCE_MS;
-}
-
 static bool wait_until_done(struct command *c, struct err *err)
 {
     int64_t done = 0, of = 0;
-    struct stall stall = {0};
     for (bool was_away = false; !import_outcome_look(c->outcome, &done, &of, err);) {
         bool away = err->kind != ERR_NONE;
         if (err->kind == ERR_FATAL)
@@ -368,7 +345,7 @@ static bool wait_until_done(struct command *c, struct err *err)
         if (!away && import_say_is_due(&c->say))
             import_say_bar("storing", done, of, c->queued);
         if (!away)
-            tell_stall(c, &stall, done, of);
+            import_say_stored(&c->say, done, of, c->settings->group);
         if (stop_wait(AGAIN_MS))
             return err_set(err, ERR_RETRY,
                            "stopped while waiting: what was sent will be stored, and importing it "

@@ -8,7 +8,11 @@
 #include "base/progress.h"
 #include "base/stop.h"
 
-enum { SHOW_MS = 500 };
+enum {
+    SHOW_MS = 500,
+    STALL_MS = 5000, /* so long nothing may be stored before that is said */
+    STALL_AGAIN_MS = 60000
+};
 
 void import_say_wipe(struct import_say *s)
 {
@@ -67,6 +71,24 @@ void import_say_sent(struct import_say *s, const char *why)
                 "Ctrl-C, which does not take back what was sent)\n",
                 why);
     s->has_waited = true;
+}
+
+void import_say_stored(struct import_say *s, int64_t stored, int64_t of, const char *group)
+{
+    int64_t now = instant_ticks();
+    if (stored != s->stored || s->stall_at == 0) {
+        s->stored = stored;
+        s->stall_at = now + STALL_MS;
+    }
+    if (now < s->stall_at)
+        return;
+    import_say_wipe(s);
+    fprintf(stderr,
+            "usaged: import: waiting: all is in Kafka, %" PRId64 " of %" PRId64
+            " lines are stored: does `usaged run` run for the group %s? (Ctrl-C ends the wait; "
+            "what was sent stays)\n",
+            stored, of, group);
+    s->stall_at = now + STALL_AGAIN_MS;
 }
 
 bool import_say_over(const char *why, int most_ms, struct err *err)

@@ -12,6 +12,7 @@
 struct import_say {
     int64_t shown; /* ticks */
     bool has_bar, has_waited;
+    int64_t stored, stall_at; /* lines so far; ticks when it is said that there are no more */
 };
 
 /* Takes the bar away; so does whatever else is said. */
@@ -30,6 +31,10 @@ void import_say_goes(struct import_say *s);
 
 /* The same where all is sent, which is waited for without an end. */
 void import_say_sent(struct import_say *s, const char *why);
+
+/* All is sent, and `stored` of `of` lines are: said after some seconds without another one, since
+ * perhaps nobody is there who stores, and once a minute. */
+void import_say_stored(struct import_say *s, int64_t stored, int64_t of, const char *group);
 
 /* The error of a wait that is over: by its time, or by the stop. Returns false. */
 bool import_say_over(const char *why, int most_ms, struct err *err) MUST_CHECK;

@@ -42,6 +42,14 @@ static inline void buf_add(struct buf *b, const void *bytes, size_t n)
     }
 }
 
+/* The first n bytes go, the others move up. */
+static inline void buf_drop(struct buf *b, size_t n)
+{
+    if (n > 0 && n < b->len)
+        memmove(b->data, b->data + n, b->len - n);
+    b->len -= n;
+}
+
 static inline void buf_byte(struct buf *b, unsigned char byte)
 {
     *buf_room(b, 1) = (char)byte;

@@ -10,10 +10,7 @@ enum state {
 
 void csv_add(struct csv *c, const char *bytes, size_t n)
 {
-    size_t left = c->held.len - c->at;
-    if (c->at > 0 && left > 0)
-        memmove(c->held.data, c->held.data + c->at, left);
-    c->held.len = left;
+    buf_drop(&c->held, c->at);
     c->seen -= c->at;
     c->at = 0;
     buf_add(&c->held, bytes, n);

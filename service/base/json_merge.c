@@ -42,23 +42,16 @@ static bool next_pair(struct jsonr *r, struct arena *a, struct pair *out)
     return jsonr_skip(r, &out->value);
 }
 
-static int key_order(struct text a, struct text b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static int pair_order(const void *a, const void *b)
 {
     const struct pair *x = *(struct pair *const *)a, *y = *(struct pair *const *)b;
-    int order = key_order(x->key, y->key);
+    int order = text_compare(x->key, y->key);
     return order != 0 ? order : (x > y) - (x < y);
 }
 
 static int find_order(const void *key, const void *b)
 {
-    return key_order(*(const struct text *)key, (*(struct pair *const *)b)->key);
+    return text_compare(*(const struct text *)key, (*(struct pair *const *)b)->key);
 }
 
 static struct pair *find(const struct patch *p, struct text key)

@@ -2,10 +2,7 @@
 
 void lines_add(struct lines *l, const char *bytes, size_t n)
 {
-    size_t left = l->held.len - l->at;
-    if (l->at > 0 && left > 0)
-        memmove(l->held.data, l->held.data + l->at, left);
-    l->held.len = left;
+    buf_drop(&l->held, l->at);
     l->seen -= l->at;
     l->at = 0;
     buf_add(&l->held, bytes, n);

@@ -360,7 +360,7 @@ static void repeat_between(struct compiler *c, int from, int min, int max)
     }
     if (c->fault)
         return;
-    if (max < 0 && min > 0) { /* x{2,} is xxx* */
+    if (max < 0 && min > 0) { /* x{2,} is x, x and x* */
         begin = c->p->count;
         repeat(c, from, to);
         make_star(c, begin);

@@ -24,6 +24,20 @@ static inline bool text_eq(struct text a, struct text b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* < 0, 0, > 0: by bytes, the shorter one first where they are equal. */
+static inline int text_compare(struct text a, struct text b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
+    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+/* For qsort() and bsearch() of struct text. */
+static inline int text_order(const void *a, const void *b)
+{
+    return text_compare(*(const struct text *)a, *(const struct text *)b);
+}
+
 static inline bool text_is(struct text a, const char *s)
 {
     return text_eq(a, text_of(s));

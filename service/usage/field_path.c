@@ -18,23 +18,16 @@ struct attributes {
     size_t names;
 };
 
-static int name_order(struct text a, struct text b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static int attribute_order(const void *a, const void *b)
 {
     const struct attribute *x = *(struct attribute *const *)a, *y = *(struct attribute *const *)b;
-    int order = name_order(x->name, y->name);
+    int order = text_compare(x->name, y->name);
     return order != 0 ? order : (x > y) - (x < y);
 }
 
 static int find_order(const void *name, const void *b)
 {
-    return name_order(*(const struct text *)name, (*(struct attribute *const *)b)->name);
+    return text_compare(*(const struct text *)name, (*(struct attribute *const *)b)->name);
 }
 
 static struct attribute *find(const struct attributes *l, struct text name)

@@ -154,14 +154,6 @@ static void remember(struct walk *w, struct text key)
     w->keys[w->count++] = key;
 }
 
-static int key_order(const void *left, const void *right)
-{
-    const struct text *a = left, *b = right;
-    if (a->n != b->n)
-        return a->n < b->n ? -1 : 1;
-    return a->n > 0 ? memcmp(a->p, b->p, a->n) : 0;
-}
-
 /* The keys from `base` on are those of one object that ends here. Sorted, not hashed: nobody can
  * choose keys that make this slow. */
 static bool are_single(struct walk *w, size_t base, const struct place *at)
@@ -171,7 +163,7 @@ static bool are_single(struct walk *w, size_t base, const struct place *at)
     if (n < 2)
         return true;
     struct text *keys = w->keys + base;
-    qsort(keys, n, sizeof *keys, key_order);
+    qsort(keys, n, sizeof *keys, text_order);
     for (size_t i = 1; i < n; i++)
         if (text_eq(keys[i - 1], keys[i])) {
             struct place here = {.up = at, .key = keys[i]};

@@ -145,13 +145,6 @@ void query_event_free(struct query_event *q)
 
 /* --- one value ------------------------------------------------------------------------------- */
 
-static int compare_texts(struct text a, struct text b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static bool holds(enum query_op op, int order)
 {
     switch (op) {
@@ -209,8 +202,8 @@ static int compare_sizes(const struct plain *x, const struct plain *y)
         bool more = y->count == 0 || (x->count > 0 && x->point > y->point);
         return x->count == 0 && y->count == 0 ? 0 : more ? 1 : -1;
     }
-    return compare_texts((struct text){x->digits, (size_t)x->count},
-                         (struct text){y->digits, (size_t)y->count});
+    return text_compare((struct text){x->digits, (size_t)x->count},
+                        (struct text){y->digits, (size_t)y->count});
 }
 
 /* As PostgreSQL's numeric does it; what is too long for that compares with nothing (as in SQL). */
@@ -240,7 +233,7 @@ static bool any_text(const struct test *t, struct text value)
     const struct text *wanted = t->c->values.items;
     for (size_t i = 0; i < t->c->values.count; i++)
         if (t->c->op == QUERY_REGEX ? pattern_matches(t->patterns[i], value)
-                                    : holds(t->c->op, compare_texts(value, wanted[i])))
+                                    : holds(t->c->op, text_compare(value, wanted[i])))
             return true;
     return false;
 }

@@ -233,14 +233,6 @@ static void write_row_ratings(struct jsonw *w, const struct render_row *row)
     jsonw_raw(w, row->ratings);
 }
 
-static int name_order(const void *left, const void *right)
-{
-    const struct text *a = left, *b = right;
-    if (a->n != b->n)
-        return a->n < b->n ? -1 : 1;
-    return a->n > 0 ? memcmp(a->p, b->p, a->n) : 0;
-}
-
 struct render_fields render_fields_of(struct text names, struct arena *a)
 {
     const char *p = names.p, *end = p + names.n;
@@ -254,14 +246,14 @@ struct render_fields render_fields_of(struct text names, struct arena *a)
         sorted[count++] = (struct text){p, (size_t)((dot ? dot : stop) - p)};
         p = stop + 1;
     }
-    qsort(sorted, count, sizeof *sorted, name_order);
+    qsort(sorted, count, sizeof *sorted, text_order);
     return (struct render_fields){.names = names, .sorted = sorted, .count = count};
 }
 
 bool render_chosen(const struct render_fields *f, struct text name)
 {
     return !f || f->all ||
-           (f->count > 0 && bsearch(&name, f->sorted, f->count, sizeof *f->sorted, name_order));
+           (f->count > 0 && bsearch(&name, f->sorted, f->count, sizeof *f->sorted, text_order));
 }
 
 static void write_chosen_members(struct jsonw *w, const struct render_row *row,
