@@ -2,8 +2,6 @@
 and how long a transaction may take."""
 
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
@@ -12,6 +10,7 @@ import pytest
 from lib.consume import read_all
 from lib.faults import QUICK, TRANSACTION_S, Failpoint, lines, throughout
 from lib.missed import miss
+from lib.peak import peak_of
 from lib.records import Records
 from rig.process import Process
 from rig.wait import until
@@ -239,11 +238,6 @@ def message(size):
     return b"\0\0\0" + bytes(varint) + bytes(size)
 
 
-PEAK = """import resource, subprocess, sys
-subprocess.run(sys.argv[1:], stderr=subprocess.STDOUT)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)"""
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("count, size, of_each", [(96, 1 << 20, 4), (250, 10, 3)], ids=["large", "many"])
 def test_a_mend_counts_the_messages_of_any_outbox_in_little_memory(scene, count, size, of_each):
@@ -253,12 +247,9 @@ def test_a_mend_counts_the_messages_of_any_outbox_in_little_memory(scene, count,
         add_rows(db, 0, count, of_each * message(size))
         set_stored(db, count)
 
-    # By a small process of its own: a peak begins with that of the process that is forked, and this one has seen many tests.
-    done = subprocess.run([sys.executable, "-c", PEAK, *scene.main.command(*words(count), settings=QUIET)], env={}, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    _, said, peak_kib = peak_of(scene.main.command(*words(count), settings=QUIET), env={})
 
-    assert f"  {count - 1} outbox rows with {of_each * (count - 1)} messages are given up" in done.stdout, done
-    peak_kib = int(done.stderr.split()[-1])
+    assert f"  {count - 1} outbox rows with {of_each * (count - 1)} messages are given up" in said, said
     assert peak_kib < 450 << 10  # all of it is 384 MiB, and would be there twice; a sanitizer keeps 256 back
 
 
