@@ -244,7 +244,7 @@ static void print_help(void)
     puts("\noptions, before or behind the command:\n"
          "  -c FILE               reads settings from an INI file\n"
          "  --set NAME=VALUE      sets one setting; wins over environment and file\n"
-         "  --version, --help     (`usaged help COMMAND`: of one command)\n\n"
+         "  --version, --help, -h (`usaged help COMMAND`: of one command)\n\n"
          "examples:\n"
          "  usaged -c /etc/usaged.ini run\n"
          "  usaged migrate --set database.url=postgresql://usaged_owner@db.example/usaged\n"
@@ -425,14 +425,15 @@ static bool fits(const struct line *line, const struct command *command)
 static int read_line(int argc, char **argv, struct line *line, const struct command **command)
 {
     opterr = 0;
-    for (int code; (code = getopt_long(argc, argv, ":c:o:", options, NULL)) != -1;) {
+    for (int code; (code = getopt_long(argc, argv, ":c:o:h", options, NULL)) != -1;) {
         if (code == OPTION_VERSION) {
             puts("usaged " USAGED_VERSION);
             return 0;
         }
-        line->help = line->help || code == OPTION_HELP;
-        if (code == OPTION_HELP)
+        if (code == OPTION_HELP || code == 'h') {
+            line->help = true;
             continue;
+        }
         char letter[3] = {'-', (char)optopt,
                           0}; /* of several behind one dash, getopt tells which */
         bool short_one = code == '?' && optopt > 0 && optopt < OPTION_SET;

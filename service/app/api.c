@@ -285,7 +285,10 @@ static bool may(struct api *api, const struct operation *o, const struct http_re
         return true;
     enum tokens_right right = tokens_of(api->tokens, http_header(request, "Authorization"), who);
     if (right == TOKENS_NONE) {
-        api_error(response, 401, "A bearer token is needed: Authorization: Bearer TOKEN");
+        api_error(response, 401,
+                  http_header(request, "Authorization").p
+                      ? "This is no bearer token that is known: Authorization: Bearer TOKEN"
+                      : "A bearer token is needed: Authorization: Bearer TOKEN");
         http_add(response, "WWW-Authenticate", "Bearer");
     } else if (right < o->right) {
         api_error(response, 403, "This token may read, but not write");

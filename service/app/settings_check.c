@@ -199,7 +199,10 @@ static void set_property(rd_kafka_conf_t *conf, const char *name, const char *va
     char text[512] = "";
     const char *property = name + strlen("kafka.");
     if (is_ours(property)) {
-        config_fault(c, name, "cannot be set: taking each record exactly once depends on it");
+        config_fault(
+            c, name,
+            "is refused: usaged sets %s itself, taking each record exactly once depends on it",
+            property);
         return;
     }
     rd_kafka_conf_res_t answer = is_pointer(property)

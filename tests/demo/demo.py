@@ -98,13 +98,13 @@ class Demo:
         usage = self._one_rated()
         answer = self._service.get(f"/usage/{usage}")
         problems += self._compare_answer(usage, answer.status_code, answer.text)
-        self._progress.done(f"{len(problems)} disagreements" if problems else "all agree")
+        self._progress.done(_disagreements(problems) if problems else "all agree")
 
         self._print_table(found, took)
         self._print_usage(usage, answer.text)
         for problem in problems:
             print(f"DISAGREES  {problem}")
-        print("\nEverything agrees." if not problems else f"\n{len(problems)} disagreements.", flush=True)
+        print("\nEverything agrees." if not problems else f"\n{_disagreements(problems)}.", flush=True)
         self._stay()
         return 1 if problems else 0
 
@@ -228,7 +228,7 @@ class Demo:
             print(f"  {name:<34}{value:>10}   {source}")
 
     def _print_usage(self, usage: str, text: str) -> None:
-        print(f"\nOne rated usage: {self._service.base}/usage/{usage}\n")
+        print(f"\nOne rated usage, as GET {self._service.base}/usage/{usage} answered:\n")
         print(_indented(text))
         if self._stays():
             self._print_hints()
@@ -252,6 +252,10 @@ Look further:
                 threading.Event().wait()
             except KeyboardInterrupt:
                 print()
+
+
+def _disagreements(problems: list[str]) -> str:
+    return f"{len(problems)} disagreement" + ("s" if len(problems) > 1 else "")
 
 
 def _indented(text: str) -> str:

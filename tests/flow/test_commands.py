@@ -87,7 +87,7 @@ def test_the_help_of_one_command_is_short_and_about_it(command):
 
     assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) < 15
     assert done.stdout.startswith(f"usage: usaged [-c FILE] [--set NAME=VALUE]... {command}")
-    assert usaged("--help", command).stdout == done.stdout
+    assert usaged("--help", command).stdout == usaged(command, "-h").stdout == done.stdout
 
 
 def test_the_later_source_wins_and_is_named(tmp_path):
@@ -166,8 +166,8 @@ def test_what_the_protocol_sets_is_refused(name):
     done = usaged("settings", *sets(f"kafka.{name}=1"))
 
     assert done.returncode == 2
-    assert done.stderr == (f'usaged: setting kafka.{name}: "1" cannot be set: taking each record exactly once depends on it '
-                           "(--set)\n")
+    assert done.stderr == (f'usaged: setting kafka.{name}: "1" is refused: usaged sets {name} itself, taking each record '
+                           "exactly once depends on it (--set)\n")
 
 
 def test_all_errors_of_one_start_are_printed_and_no_secret(tmp_path):

@@ -39,7 +39,8 @@ def test_without_a_known_token_it_is_401(guarded, method, path):
     _, _, ask = guarded
     for token, scheme in ((None, ""), ("unknown", "Bearer"), (READ, "Basic")):
         answer = ask(method, path, token, scheme)
-        answer.is_error(401)
+        told = answer.is_error(401)
+        assert told.startswith("This is no bearer token that is known" if token else "A bearer token is needed")
         assert answer.header("WWW-Authenticate") == "Bearer"
 
 
