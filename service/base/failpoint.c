@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { REST_US = 500000 };
+
 static atomic_int reached;
 
 void failpoint(const char *name)
@@ -26,6 +28,8 @@ void failpoint(const char *name)
         return;
     dprintf(fd, "%d\n", (int)getpid());
     close(fd);
+    if (strcmp(action, "rest") == 0)
+        usleep(REST_US);
     /* To this thread, which then goes no step further; sent to the process, another one may take it
      * first. */
     raise(strcmp(action, "kill") == 0 ? SIGKILL : SIGSTOP);

@@ -5,6 +5,8 @@
  *
  *     USAGED_FAILPOINT="after-commit:kill:7"  the 7th time this place is reached, SIGKILL
  *     USAGED_FAILPOINT="in-copy:stop:3"       the 3rd time, SIGSTOP
+ *     USAGED_FAILPOINT="in-copy:rest:3"       the same half a second later, when the threads of its
+ *                                             clients have sent what they had
  *     USAGED_FAILPOINT_MARK=/tmp/x            made just before, with the pid in it
  *
  * Once it has fired (the file exists) it does not fire again.

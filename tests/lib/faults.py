@@ -41,7 +41,7 @@ class Failpoint:
 
     def fired(self) -> bool:
         """Between the mark and the stop is a moment: whoever freezes and thaws the process then has it stop once more, for ever."""
-        self._fired = self._fired or self.mark.exists() and (self.action != "stop" or self._stands_still())
+        self._fired = self._fired or self.mark.exists() and (self.action == "kill" or self._stands_still())
         return self._fired
 
     def _stands_still(self) -> bool:

@@ -34,9 +34,11 @@ class Zombie:
                  session_s: float = SESSION_S, transaction_s: float = TRANSACTION_S):
         self._scene, self._place = scene, place
         self._dice = random.Random(seed)
-        # It sleeps past its transaction's time as well. Not between the two commits: the messages that it has not sent yet
-        # would be too old by its own client's clock, and the broker would never have to say no.
+        # It sleeps past its transaction's time as well. A message that it has not sent yet is then too old by its own client's
+        # clock, and the broker would never have to say no: not so between the two commits, and the last place is one where
+        # all messages can be sent before it falls asleep.
         self._sleeps_long = place != "before-send-offsets"
+        self._action = "rest" if place == "before-kafka-commit" else "stop"
         self._transaction_s = transaction_s if self._sleeps_long else 4 * transaction_s
         self._takes_over_in = session_s + self._transaction_s + 12
         # What the broker says to a transaction's offsets is one of librdkafka's own lines, and those are below info.
@@ -52,7 +54,7 @@ class Zombie:
         self.asleep.migrate()
         self.successor.start()
         for _ in range(attempts):
-            self._sleep(Failpoint(self._scene, self._place, "stop", self._dice.randint(5, times_max)))
+            self._sleep(Failpoint(self._scene, self._place, self._action, self._dice.randint(5, times_max)))
             if self._wake():
                 self.traffic.finish()
                 return True
