@@ -164,18 +164,23 @@ static void see_request(struct exchange *x, const char *method, const char *vers
     pthread_mutex_unlock(&http->lock);
 }
 
+static bool is_stopping(struct http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    bool stopping = http->stopping;
+    pthread_mutex_unlock(&http->lock);
+    return stopping;
+}
+
 /* True: the response is ready. */
 static bool ask_now(struct exchange *x)
 {
     struct http *http = x->http;
-    pthread_mutex_lock(&http->lock);
-    bool stopping = http->stopping;
-    pthread_mutex_unlock(&http->lock);
     if (x->too_long)
         exchange_refuse(x, MHD_HTTP_URI_TOO_LONG, "The request target is too long", true);
     else if (x->fault)
         exchange_refuse(x, x->fault_status, x->fault, true);
-    else if (stopping)
+    else if (is_stopping(http))
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "The service is stopping", true);
     else
         return http->options.now(http->options.app, &x->request, &x->response);
@@ -337,6 +342,16 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
     exchange_unref(x);
 }
 
+/* Instead of MHD_quiesce_daemon(), which with epoll and threads ends the process now and then: it
+ * and the loop both take the socket out of the loop's set, and who comes second panics ("Failed to
+ * remove listen FD from epoll set", 0.9.75). */
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t length)
+{
+    (void)address;
+    (void)length;
+    return is_stopping(cls) ? MHD_NO : MHD_YES;
+}
+
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -385,8 +400,8 @@ static struct MHD_Daemon *start_daemon(struct http *http, int socket)
 {
     const struct http_options *o = &http->options;
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, (void *)o->name,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept,
+        http, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, (void *)o->name,
         MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)(o->loops > 1 ? o->loops : 0), MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -486,9 +501,6 @@ void http_stop(struct http *http)
 {
     if (!http)
         return;
-    MHD_socket listening = MHD_quiesce_daemon(http->daemon);
-    if (listening != MHD_INVALID_SOCKET)
-        close(listening);
     pthread_mutex_lock(&http->lock);
     http->stopping = true;
     pthread_mutex_unlock(&http->lock);

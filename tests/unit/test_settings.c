@@ -162,9 +162,11 @@ static void what_the_protocol_sets_is_refused(void **state)
                                         "partitioner"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char set[128], want[128];
+        char set[128], want[192];
         snprintf(set, sizeof set, "kafka.%s=1", names[i]);
-        snprintf(want, sizeof want, "usaged: setting kafka.%s: \"1\" cannot be set: ", names[i]);
+        snprintf(want, sizeof want,
+                 "usaged: setting kafka.%s: \"1\" is refused: usaged sets %s itself, ", names[i],
+                 names[i]);
         assert_refused(want, set);
     }
 }
