@@ -129,6 +129,11 @@ $(BUILD)/$(1)/fuzz/%: $(BUILD)/$(1)/fuzz/%.o $(SOURCES:service/%.c=$(BUILD)/$(1)
 
 $(BUILD)/$(1)/unit/test_fuzz_cases: $(FUZZERS:%=$(BUILD)/$(1)/fuzz/fuzz_%.o)
 
+$(BUILD)/$(1)/flow/%: tests/flow/%.c $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
+	@mkdir -p $$(@D)
+	@echo 'LINK $$@'
+	$$(Q)$$(CC) $$(FLAGS) $$(CFLAGS_$(1)) $$(pkg_cflags) -MMD -MP $$< $$(filter %.o,$$^) $$(LDFLAGS_$(1)) $$(pkg_libs) -o $$@
+
 $(BUILD)/$(1)/bench/%: tests/bench/%.c $(SOURCES:service/%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/embedded.o
 	@mkdir -p $$(@D)
 	@echo 'LINK $$@'
@@ -144,6 +149,7 @@ $(BUILD)/usaged: $(BUILD)/release/usaged
 # --- running ----------------------------------------------------------------------------------------------------
 
 unit_programs = $(UNIT:%=$(BUILD)/$(1)/unit/%)
+flow_programs = $(BUILD)/$(1)/usaged $(BUILD)/$(1)/fuzz/events $(BUILD)/$(1)/flow/fenced
 
 demo: build
 	@$(PYTHON) tests/demo/demo.py
@@ -153,8 +159,7 @@ demo: build
 LONG_FIRST := schemathesis hub_faults export import import_command import_faults hub export_command parked database_refusals replay mend outages takeover zombies outcomes dead_letters evolution kills acls query parked_filter http_write_faults
 
 test: install-test
-	@$(MAKE) --no-print-directory $(BUILD)/usaged $(BUILD)/test/usaged $(BUILD)/test/fuzz/differential $(BUILD)/test/fuzz/model \
-	  $(BUILD)/test/fuzz/events \
+	@$(MAKE) --no-print-directory $(BUILD)/usaged $(call flow_programs,test) $(BUILD)/test/fuzz/differential $(BUILD)/test/fuzz/model \
 	  $(call unit_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,test) \
 	  --pytest -q -m 'not long' -n 3 --dist loadfile --no-loadscope-reorder --durations=10 $(LONG_FIRST:%=tests/flow/test_%.py) \
@@ -165,7 +170,7 @@ unit: install-test
 	@$(PYTHON) tests/run.py --unit $(call unit_programs,test)
 
 flow: install-test
-	@$(MAKE) --no-print-directory $(BUILD)/test/usaged $(BUILD)/test/fuzz/events
+	@$(MAKE) --no-print-directory $(call flow_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/flow
 
 conformance: install-test
@@ -181,12 +186,12 @@ rig:
 	@$(PYTHON) tests/rig/rig.py up
 
 asan: install-test
-	@$(MAKE) --no-print-directory $(BUILD)/asan/usaged $(BUILD)/asan/fuzz/events $(call unit_programs,asan)
+	@$(MAKE) --no-print-directory $(call flow_programs,asan) $(call unit_programs,asan)
 	@USAGED_BIN=$(BUILD)/asan/usaged ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 $(PYTHON) tests/run.py \
 	  --unit $(call unit_programs,asan) --pytest -q -m 'not long' -n 2 --dist loadfile tests/flow tests/conformance
 
 coverage: install-check install-test
-	@$(MAKE) --no-print-directory $(BUILD)/cov/usaged $(BUILD)/cov/fuzz/events $(call unit_programs,cov)
+	@$(MAKE) --no-print-directory $(call flow_programs,cov) $(call unit_programs,cov)
 	@USAGED_BIN=$(BUILD)/cov/usaged $(PYTHON) tests/run.py --unit $(call unit_programs,cov) --pytest -q tests/flow tests/conformance
 	@mkdir -p $(BUILD)/coverage
 	@gcovr -r . --object-directory $(BUILD)/cov -e tests --html-details $(BUILD)/coverage/index.html --print-summary
@@ -231,13 +236,13 @@ protocol:
 	@docs/protocol/check.sh
 
 format: install-check
-	@clang-format-19 -i service/*.c service/*/*.[ch] tests/unit/*.[ch] tests/bench/*.c tests/fuzz/*.[ch]
+	@clang-format-19 -i service/*.c service/*/*.[ch] tests/unit/*.[ch] tests/bench/*.c tests/flow/*.c tests/fuzz/*.[ch]
 
 C_FILES := $(wildcard service/*.c service/*/*.c)
 
 check: install-check
 	@echo 'check: format'
-	@clang-format-19 --dry-run -Werror service/*.c service/*/*.[ch] tests/unit/*.[ch] tests/bench/*.c tests/fuzz/*.[ch]
+	@clang-format-19 --dry-run -Werror service/*.c service/*/*.[ch] tests/unit/*.[ch] tests/bench/*.c tests/flow/*.c tests/fuzz/*.[ch]
 	@echo 'check: layers'
 	@tests/layers.sh
 	@echo 'check: shellcheck'

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 
-enum { CALL_MS = 1000, LONGER_MAX = 16 };
+enum { CALL_MS = 1000, DROP_MS = 200, LONGER_MAX = 16 };
 
 struct producer {
     struct producer_options options;
@@ -62,8 +62,22 @@ struct producer *producer_new(const struct producer_options *options)
     return p;
 }
 
+/* librdkafka 2.0.2 frees the text of a transaction's error at the end of its main thread, while the
+ * threads of its brokers go on; a refusal that comes then frees the text once more, and the heap is
+ * broken. So nothing may be under way any more: what waits is dropped, and what is half sent has a
+ * moment. */
+static void drop_messages(struct producer *p)
+{
+    if (rd_kafka_outq_len(p->client) == 0)
+        return;
+    rd_kafka_purge(p->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_flush(p->client, DROP_MS);
+}
+
 static void destroy_client(struct producer *p)
 {
+    if (p->client)
+        drop_messages(p);
     for (int i = 0; i < p->topic_count; i++)
         rd_kafka_topic_destroy(p->topics[i]);
     p->topic_count = 0;
