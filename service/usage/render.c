@@ -239,11 +239,13 @@ struct render_fields render_fields_of(struct text names, struct arena *a)
     size_t most = 1, count = 0;
     for (size_t i = 0; i < names.n; i++)
         most += p[i] == ',';
-    struct text *sorted = arena_alloc(a, most * sizeof *sorted);
+    struct text *sorted = arena_alloc(a, 2 * most * sizeof *sorted);
     while (p < end) {
         const char *comma = memchr(p, ',', (size_t)(end - p)), *stop = comma ? comma : end;
         const char *dot = memchr(p, '.', (size_t)(stop - p));
-        sorted[count++] = (struct text){p, (size_t)((dot ? dot : stop) - p)};
+        if (dot)
+            sorted[count++] = (struct text){p, (size_t)(dot - p)};
+        sorted[count++] = (struct text){p, (size_t)(stop - p)}; /* an extension may have dots */
         p = stop + 1;
     }
     qsort(sorted, count, sizeof *sorted, text_order);

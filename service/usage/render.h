@@ -24,7 +24,7 @@ struct render_row {
 };
 
 /* Names chosen by `fields` (first-level names, separated by commas; dotted names choose their first
- * level). */
+ * level, and what is called so as a whole). */
 struct render_fields {
     bool all;
     struct text names; /* when not all; id and href are always written */

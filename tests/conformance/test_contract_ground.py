@@ -189,6 +189,14 @@ def test_an_extension_can_be_chosen_but_not_filtered_or_sorted_by(writing, path)
 
 
 @pytest.mark.parametrize("path", COLLECTIONS)
+def test_an_extension_whose_name_has_dots_can_be_chosen_too(writing, path):
+    made = create(writing, path, **{"com.example.tag": 7, "com": 1})
+
+    assert writing.get(f"{path}/{made['id']}?fields=com.example.tag").json() == {
+        name: made[name] for name in ("id", "href", "com.example.tag", "com")}, "a dotted name chooses its first level, too"
+
+
+@pytest.mark.parametrize("path", COLLECTIONS)
 def test_type_base_type_and_schema_location_are_texts_that_come_back(writing, path):
     family = {"@type": "VoiceUsage", "@baseType": "Usage", "@schemaLocation": "https://example.net/voice.json"}
 

@@ -134,7 +134,7 @@ static void chosen_fields_are_written_after_id_and_href(void **state)
 {
     (void)state;
     struct usage *u = sample_usage();
-    u->extensions = TEXT("{\"\\u540d\\\"\": [1, 2],\"x\":null}");
+    u->extensions = TEXT("{\"\\u540d\\\"\": [1, 2],\"x\":null,\"com.example.tag\":7}");
     struct render_row row = row_of(u);
     static const struct {
         const char *names, *expected;
@@ -148,6 +148,7 @@ static void chosen_fields_are_written_after_id_and_href(void **state)
         {"usageSpecification.id,x", NAMES ",\"usageSpecification\":{\"id\":\"voice-cdr-1\","
                                           "\"name\":\"VoiceUsageSpecification\"},\"x\":null}"},
         {"名\"", NAMES ",\"名\\\"\":[1, 2]}"},
+        {"com.example.tag,status", NAMES ",\"status\":\"rated\",\"com.example.tag\":7}"},
         {"@type,unknown,,", NAMES ",\"@type\":\"Usage\"}"},
         {"usage,statu,statuses", NAMES "}"},
     };
