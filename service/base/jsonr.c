@@ -66,7 +66,7 @@ static bool take(struct jsonr *r, char c)
 bool jsonr_enter(struct jsonr *r, enum jsonr_kind kind)
 {
     assert(kind == JSONR_OBJECT || kind == JSONR_ARRAY);
-    if (r->depth >= JSONR_DEPTH_MAX)
+    if (r->depth >= JSONR_DEPTH_MAX + r->around)
         return fail(r, "nested deeper than 64");
     if (!take(r, kind == JSONR_OBJECT ? '{' : '['))
         return fail(r, kind == JSONR_OBJECT ? "an object is expected" : "an array is expected");

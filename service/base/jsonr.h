@@ -25,7 +25,8 @@ enum jsonr_kind {
 struct jsonr {
     const char *start, *p, *end;
     int depth;
-    bool bad_text;     /* the fault is one of text: bad UTF-8, NUL, a lone surrogate */
+    int around;    /* levels beyond JSONR_DEPTH_MAX that may be there; 0 unless the caller says */
+    bool bad_text; /* the fault is one of text: bad UTF-8, NUL, a lone surrogate */
     const char *fault; /* NULL: none so far */
 };
 

@@ -322,6 +322,7 @@ static void write_head(struct jsonw *w, const struct read_event *e, enum hub_eve
 static bool is_json(struct text body, struct err *err)
 {
     struct jsonr r = jsonr_start(body);
+    r.around = HUB_EVENT_AROUND;
     return (jsonr_skip(&r, NULL) && jsonr_done(&r)) ||
            err_set(err, ERR_DATA, "a part of it that should be JSON is none: %s",
                    r.fault ? r.fault : "something is left over");

@@ -21,6 +21,8 @@ enum hub_event_type {
     HUB_EVENT_TYPES
 };
 
+enum { HUB_EVENT_AROUND = 2 }; /* levels of JSON around the resource, which may be as deep as any */
+
 /* "UsageCreateEvent", "/listener/usageCreateEvent", ... */
 extern const char *const hub_event_names[HUB_EVENT_TYPES];
 extern const char *const hub_event_paths[HUB_EVENT_TYPES];

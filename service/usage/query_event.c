@@ -280,9 +280,17 @@ static bool scalar_holds(const struct test *t, struct text json, struct arena *a
 
 /* --- paths ----------------------------------------------------------------------------------- */
 
+/* The resource may be as deep as any. */
+static struct jsonr start(struct text json)
+{
+    struct jsonr r = jsonr_start(json);
+    r.around = HUB_EVENT_AROUND;
+    return r;
+}
+
 static bool member(struct text object, const char *name, struct arena *a, struct text *value)
 {
-    struct jsonr r = jsonr_start(object);
+    struct jsonr r = start(object);
     struct text key;
     if (jsonr_peek(&r) == JSONR_OBJECT && jsonr_enter(&r, JSONR_OBJECT))
         while (jsonr_next_key(&r, a, &key) && jsonr_skip(&r, value))
@@ -330,7 +338,7 @@ static bool element(const struct test *const *t, size_t n, struct text object, i
     struct text array, item;
     if (!inside(object, path, step, at + 1, a, &array))
         return false;
-    struct jsonr r = jsonr_start(array);
+    struct jsonr r = start(array);
     if (jsonr_peek(&r) == JSONR_ARRAY && jsonr_enter(&r, JSONR_ARRAY))
         while (jsonr_next_item(&r) && jsonr_skip(&r, &item))
             if (level(t, n, item, at + 1, a))

@@ -7,11 +7,13 @@
 #include <cmocka.h>
 
 #include "base/embed.h"
+#include "base/jsonr.h"
 #include "event_samples.h"
 #include "io/framing.h"
 #include "usage/event.h"
 #include "usage/hub_event.h"
 #include "usage/id.h"
+#include "usage/query_event.h"
 #include "usage/specification.h"
 
 /* Events are written as they go to Kafka, and what the hub makes of them is compared with what the
@@ -168,6 +170,38 @@ static void values_extensions_and_relationships_come_back(void **state)
         fail_msg("%s\nis not in\n%s", shown(u), text);
 }
 
+static const char *nested(int depth)
+{
+    char *text = arena_alloc(a, 2 * (size_t)depth + 2);
+    memset(text, '[', (size_t)depth);
+    text[depth] = '1';
+    memset(text + depth + 1, ']', (size_t)depth);
+    text[2 * depth + 1] = 0;
+    return text;
+}
+
+/* A body may nest JSONR_DEPTH_MAX deep, and the event has more around it. */
+static void what_is_as_deep_as_a_body_may_be_is_told_and_judged(void **state)
+{
+    (void)state;
+    struct usage *u = sample_usage(a);
+    struct characteristic deep = {.name = TEXT("deep"),
+                                  .value = sample_json(text_of(nested(JSONR_DEPTH_MAX - 3)))};
+    u->characteristics = (struct list){&deep, 1};
+    u->extensions = text_of(arena_printf(a, "{\"x\":%s}", nested(JSONR_DEPTH_MAX - 1)));
+    struct event e = told(EVENT_CREATE, u);
+    struct err err;
+
+    const char *text = rendered(&e, HUB_USAGE_CREATE);
+
+    assert_non_null(strstr(text, nested(JSONR_DEPTH_MAX - 1)));
+    struct query_event *q = query_event_new(
+        TEXT("event.usage.usageType=VOICE&event.usage.usageCharacteristic.name=deep"), &err);
+    assert_non_null(q);
+    assert_true(query_event_matches(q, text_of(text), a));
+    query_event_free(q);
+}
+
 static void specifications_come_out_of_the_union(void **state)
 {
     (void)state;
@@ -271,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_state_change_says_from_which_state),
         cmocka_unit_test(only_a_change_of_attributes_has_a_field_path),
         cmocka_unit_test(values_extensions_and_relationships_come_back),
+        cmocka_unit_test(what_is_as_deep_as_a_body_may_be_is_told_and_judged),
         cmocka_unit_test(specifications_come_out_of_the_union),
         cmocka_unit_test(what_is_no_event_of_ours_is_refused),
         cmocka_unit_test(a_union_is_taken_only_of_records_that_are_one_thing),
