@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/jsonr.h"
+#include "usage/digest.h"
 
 /* A member of one of the two, in the order of its JSON. */
 struct attribute {
@@ -64,13 +65,17 @@ static struct attributes list_attributes(struct text json, struct arena *a)
     return l;
 }
 
+static bool is_same(struct text x, struct text y, struct arena *a)
+{
+    return text_eq(x, y) || digest_json(x, a) == digest_json(y, a);
+}
+
 /* Marks what differs; what only `after` has is marked there. */
-static void compare(struct attributes *before, struct attributes *after,
-                    bool (*same)(struct text, struct text, struct arena *), struct arena *a)
+static void compare(struct attributes *before, struct attributes *after, struct arena *a)
 {
     for (size_t i = 0; i < before->names; i++) {
         struct attribute *b = before->sorted[i], *x = find(after, b->name);
-        b->differs = !x || !same(b->json, x->json, a);
+        b->differs = !x || !is_same(b->json, x->json, a);
     }
     for (size_t i = 0; i < after->names; i++)
         after->sorted[i]->differs = !find(before, after->sorted[i]->name);
@@ -87,12 +92,11 @@ static void add_name(struct buf *b, struct attribute *x)
 }
 
 const char *field_path(struct text before, struct text after, const struct text *known,
-                       size_t known_count, bool (*same)(struct text, struct text, struct arena *),
-                       struct arena *a)
+                       size_t known_count, struct arena *a)
 {
     struct attributes x = list_attributes(before, a), y = list_attributes(after, a);
     struct buf b = {0};
-    compare(&x, &y, same, a);
+    compare(&x, &y, a);
     for (size_t i = 0; i < known_count; i++) {
         add_name(&b, find(&x, known[i]));
         add_name(&b, find(&y, known[i]));

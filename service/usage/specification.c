@@ -1,6 +1,5 @@
 #include "usage/specification.h"
 
-#include "base/json_same.h"
 #include "base/jsonr.h"
 #include "base/jsonw.h"
 #include "io/writer.h"
@@ -110,8 +109,7 @@ static const struct text known[] = {
 const char *specification_changed(const struct specification *before,
                                   const struct specification *after, struct arena *a)
 {
-    return field_path(before->document, after->document, known, sizeof known / sizeof *known,
-                      json_same, a);
+    return field_path(before->document, after->document, known, sizeof known / sizeof *known, a);
 }
 
 /* --- events --- */

@@ -284,6 +284,19 @@ def test_the_natural_key_stays_and_characteristics_beside_it_may_change(writing)
     assert writing.patch(free["id"], {"usageCharacteristic": key_of("now")}).status == 200
 
 
+@RESOURCES
+def test_what_says_the_same_in_other_words_is_no_change(writing, path, body):
+    """A client that sends back what it has read may have ordered the members, and shortened the numbers, by its own rules."""
+    made = writing.send("POST", path, {**body, "relatedParty": [{"id": "p", "role": "r", "@referredType": "Customer"}],
+                                       "x": [{"a": 1, "b": 2}]}).json()
+
+    answer = writing.send("PATCH", f"{path}/{made['id']}", {"x": [{"b": 2.0, "a": 1}],
+                                                            "relatedParty": [{"@referredType": "Customer", "role": "r", "id": "p"}]})
+
+    assert answer.status == 200 and answer.json() == made and answer.header("ETag") == '"1"'
+    writing.events(made["id"], 1)
+
+
 # --- ETag, DELETE ---
 
 

@@ -31,6 +31,11 @@ static void what_says_the_same_is_no_change(void **state)
     assert_string_equal(changed("{\"name\":\"n\",\"x\":{\"a\":[1,null]}}",
                                 "{ \"x\" : { \"\\u0061\" : [ 1, null ] }, \"name\":\"n\" }"),
                         "");
+    assert_string_equal(
+        changed("{\"relatedParty\":[{\"id\":\"p\",\"@referredType\":\"C\"}],\"x\":1.50}",
+                "{\"x\":1.5,\"relatedParty\":[{\"@referredType\":\"C\",\"id\":\"p\"}]}"),
+        "");
+    assert_string_equal(changed("{\"x\":[1,2]}", "{\"x\":[2,1]}"), "x");
     assert_string_equal(changed("{\"name\":\"n\",\"x\":1}", "{\"name\":\"n\",\"x\":2}"), "x");
     assert_string_equal(changed("{\"name\":\"n\"}", "{\"name\":\"n\",\"x\":{}}"), "x");
     assert_string_equal(changed("{\"name\":\"n\",\"x\":{}}", "{\"name\":\"n\"}"), "x");
