@@ -87,8 +87,11 @@ static void add_name(struct buf *b, struct attribute *x)
         return;
     if (b->len > 0)
         buf_byte(b, ',');
-    buf_add(b, x->name.p, x->name.n);
-    x->differs = false; /* named */
+    if (x->name.n > 0)
+        buf_add(b, x->name.p, x->name.n);
+    else
+        buf_str(b, "\"\""); /* "" says that nothing differs */
+    x->differs = false;     /* named */
 }
 
 const char *field_path(struct text before, struct text after, const struct text *known,

@@ -10,7 +10,7 @@
 
 /* The first-level names of two JSON objects whose values differ, separated by commas: those of
  * `known` first and in its order, then the others, in the order of `before` and then, what only
- * `after` has, of `after`; "" if nothing differs. Of a name that is there twice the last counts.
- * Both are known to be sound. In the arena. */
+ * `after` has, of `after`; "" if nothing differs. An empty name is written as two quotes. Of a name
+ * that is there twice the last counts. Both are known to be sound. In the arena. */
 const char *field_path(struct text before, struct text after, const struct text *known,
                        size_t known_count, struct arena *a);

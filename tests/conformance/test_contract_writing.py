@@ -297,6 +297,16 @@ def test_what_says_the_same_in_other_words_is_no_change(writing, path, body):
     writing.events(made["id"], 1)
 
 
+@RESOURCES
+def test_an_extension_without_a_name_is_patched_as_any_other(writing, path, body):
+    made = writing.send("POST", path, body).json()
+
+    answer = writing.send("PATCH", f"{path}/{made['id']}", {"": 1})
+
+    assert answer.status == 200 and answer.json()[""] == 1 and answer.header("ETag") == '"2"'
+    assert writing.events(made["id"], 2)[1]["fieldPath"] == '""'
+
+
 # --- ETag, DELETE ---
 
 

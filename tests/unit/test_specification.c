@@ -39,6 +39,8 @@ static void what_says_the_same_is_no_change(void **state)
     assert_string_equal(changed("{\"name\":\"n\",\"x\":1}", "{\"name\":\"n\",\"x\":2}"), "x");
     assert_string_equal(changed("{\"name\":\"n\"}", "{\"name\":\"n\",\"x\":{}}"), "x");
     assert_string_equal(changed("{\"name\":\"n\",\"x\":{}}", "{\"name\":\"n\"}"), "x");
+    assert_string_equal(changed("{\"\":1}", "{\"\":2}"), "\"\"");
+    assert_string_equal(changed("{\"name\":\"n\"}", "{\"\":1,\"x\":2}"), "name,\"\",x");
 }
 
 static void add_members(struct buf *b, const char *last)
