@@ -307,6 +307,17 @@ def test_an_extension_without_a_name_is_patched_as_any_other(writing, path, body
     assert writing.events(made["id"], 2)[1]["fieldPath"] == '""'
 
 
+def test_each_event_of_a_usage_says_the_same_source_and_record(writing):
+    """Characteristics may occur more than once; the first of a name is part of the key."""
+    twice = [*key_of("correlated"), *key_of("another", "another"), *key_of("")]
+    usage = writing.made(usageDate=DATE, usageCharacteristic=twice)
+    assert usage["id"] == usage_id("partner-6", "correlated", 1795162530250)
+    writing.patch(usage["id"], {"description": "x"})
+    writing.send("DELETE", f"/usage/{usage['id']}")
+
+    assert [one["correlationId"] for one in writing.events(usage["id"], 3)] == ["partner-6/correlated"] * 3
+
+
 # --- ETag, DELETE ---
 
 
