@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/jsonr.h"
+#include "base/jsonw.h"
 #include "io/writer.h"
 #include "usage/id.h"
 #include "usage/number.h"
+#include "usage/render_parts.h"
 
 /* The order of the fields is that of schemas/Usage*Event.avsc; tests/unit/test_event.c reads it
  * back by those files. */
@@ -80,12 +81,25 @@ static void put_correlation(struct buf *b, struct text source, struct text recor
     }
 }
 
+/* What a part has and no field says. */
+static void put_more(struct buf *b, struct text members)
+{
+    writer_branch(b, members.n > 0 ? PRESENT : ABSENT);
+    if (members.n == 0)
+        return;
+    writer_long(b, (int64_t)members.n + 2);
+    buf_byte(b, '{');
+    buf_add(b, members.p, members.n);
+    buf_byte(b, '}');
+}
+
 static void put_specification(struct buf *b, const struct specification_ref *s)
 {
     writer_text(b, s->id);
     put_optional(b, s->href);
     put_optional(b, s->name);
     put_optional(b, s->referred_type);
+    put_more(b, s->more);
 }
 
 static void put_json(struct buf *b, struct text json)
@@ -189,38 +203,21 @@ static void put_value(struct buf *b, const struct value *v)
     }
 }
 
-static void put_relationship(struct buf *b, struct jsonr *r, struct arena *a)
-{
-    struct text key, other = {0}, id = {0}, href = {0}, type = {0};
-    if (!jsonr_enter(r, JSONR_OBJECT))
-        return;
-    while (jsonr_next_key(r, a, &key)) {
-        struct text *out = &other;
-        if (text_is(key, "id"))
-            out = &id;
-        else if (text_is(key, "href"))
-            out = &href;
-        else if (text_is(key, "relationshipType"))
-            out = &type;
-        if (jsonr_peek(r) == JSONR_TEXT)
-            jsonr_text(r, a, out);
-        else
-            jsonr_skip(r, NULL);
-    }
-    writer_array(b, 1);
-    put_optional(b, id);
-    put_optional(b, href);
-    put_optional(b, type);
-}
-
 /* Seldom there (no record has any), so it may take its time. */
 static void put_relationships(struct buf *b, struct text json)
 {
-    struct jsonr r = jsonr_start(json);
     struct arena *a = arena_new(1024);
-    if (jsonr_enter(&r, JSONR_ARRAY))
-        while (jsonr_next_item(&r))
-            put_relationship(b, &r, a);
+    struct parts_source source = {.r = jsonr_start(json), .a = a};
+    struct list list;
+    parts_read_list(&source, &parts_relationship, &list);
+    const struct parts_relationship *r = list.items;
+    writer_array(b, list.count);
+    for (size_t i = 0; i < list.count; i++) {
+        put_optional(b, r[i].id);
+        put_optional(b, r[i].href);
+        put_optional(b, r[i].relationship_type);
+        put_more(b, r[i].more);
+    }
     arena_free(a);
 }
 
@@ -236,6 +233,7 @@ static void put_characteristics(struct buf *b, const struct list *list)
         if (c[i].relationships.n > 0)
             put_relationships(b, c[i].relationships);
         writer_array_end(b);
+        put_more(b, c[i].more);
     }
     writer_array_end(b);
 }
@@ -250,6 +248,7 @@ static void put_parties(struct buf *b, const struct list *list)
         put_optional(b, p[i].role);
         put_optional(b, p[i].name);
         put_optional(b, p[i].referred_type);
+        put_more(b, p[i].more);
     }
     writer_array_end(b);
 }
@@ -261,14 +260,45 @@ static void put_amount(struct buf *b, struct decimal d)
     (void)fits;
 }
 
+/* Over HTTP one may come without its value, for which Avro's has no room. */
+static bool is_amount(const struct money *m)
+{
+    return m && m->value.kind == VALUE_DECIMAL;
+}
+
 static void put_money(struct buf *b, const struct money *m)
 {
-    bool known = m && m->value.kind == VALUE_DECIMAL; /* over HTTP one may come without */
-    writer_branch(b, known ? PRESENT : ABSENT);
-    if (known) {
+    writer_branch(b, is_amount(m) ? PRESENT : ABSENT);
+    if (is_amount(m)) {
         writer_text(b, m->unit);
         put_amount(b, m->value.decimal);
+        put_more(b, m->more);
     }
+}
+
+static void add_without_value(struct jsonw *w, const char *name, const struct money *m)
+{
+    if (!m || is_amount(m))
+        return;
+    jsonw_key(w, name);
+    jsonw_object(w);
+    jsonw_optional(w, "unit", m->unit);
+    if (m->more.n > 0)
+        jsonw_raw(w, m->more);
+    jsonw_end(w);
+}
+
+static void put_rating_more(struct buf *b, const struct rating *r)
+{
+    struct buf members = {0};
+    struct jsonw w = jsonw_start(&members);
+    add_without_value(&w, "taxExcludedRatingAmount", r->tax_excluded);
+    add_without_value(&w, "taxIncludedRatingAmount", r->tax_included);
+    add_without_value(&w, "bucketValueConvertedInAmount", r->bucket_value);
+    if (r->more.n > 0)
+        jsonw_raw(&w, r->more);
+    put_more(b, (struct text){members.data, members.len});
+    buf_fini(&members);
 }
 
 static void put_truth(struct buf *b, int8_t v)
@@ -301,7 +331,9 @@ static void put_rating(struct buf *b, const struct rating *r)
         put_optional(b, r->product_ref->name);
         put_optional(b, r->product_ref->href);
         put_optional(b, r->product_ref->referred_type);
+        put_more(b, r->product_ref->more);
     }
+    put_rating_more(b, r);
 }
 
 static void put_ratings(struct buf *b, const struct list *list)
@@ -348,8 +380,9 @@ void event_write(struct buf *b, const struct event *e)
     put_usage(b, e->usage, e->base_url);
 }
 
-/* Room for a number, a length, branches, and what is of fixed size in an item. */
-enum { ITEM_BYTES = 160, RATING_BYTES = 512, ENVELOPE_BYTES = 512 };
+/* Room for a number, a length, branches, and what is of fixed size in an item; and what a byte of a
+ * text may become in JSON. */
+enum { ITEM_BYTES = 160, RATING_BYTES = 512, ENVELOPE_BYTES = 512, ESCAPE = 6 };
 
 static size_t characteristics_bytes_max(const struct list *list)
 {
@@ -357,8 +390,8 @@ static size_t characteristics_bytes_max(const struct list *list)
     size_t n = 0;
     for (size_t i = 0; i < list->count; i++) {
         bool text = c[i].value.kind == VALUE_TEXT || c[i].value.kind == VALUE_JSON;
-        n += ITEM_BYTES + c[i].name.n + c[i].value_type.n + c[i].id.n + c[i].relationships.n +
-             (text ? c[i].value.text.n : 0);
+        n += ITEM_BYTES + c[i].name.n + c[i].value_type.n + c[i].id.n + 2 * c[i].relationships.n +
+             c[i].more.n + (text ? c[i].value.text.n : 0);
     }
     return n;
 }
@@ -371,10 +404,10 @@ static size_t ratings_bytes_max(const struct list *list)
         const struct money *money[] = {r[i].tax_excluded, r[i].tax_included, r[i].bucket_value};
         const struct product_ref *p = r[i].product_ref;
         n += RATING_BYTES + r[i].rating_amount_type.n + r[i].offer_tariff_type.n +
-             r[i].usage_rating_tag.n;
+             r[i].usage_rating_tag.n + r[i].more.n;
         for (size_t k = 0; k < 3; k++)
-            n += money[k] ? money[k]->unit.n : 0;
-        n += p ? p->id.n + p->name.n + p->href.n + p->referred_type.n : 0;
+            n += money[k] ? ESCAPE * money[k]->unit.n + money[k]->more.n : 0;
+        n += p ? p->id.n + p->name.n + p->href.n + p->referred_type.n + p->more.n : 0;
     }
     return n;
 }
@@ -386,10 +419,10 @@ size_t event_bytes_max(const struct event *e)
     const struct related_party *p = u->parties.items;
     size_t n = ENVELOPE_BYTES + strlen(e->base_url) + (e->field_path ? strlen(e->field_path) : 0) +
                e->source.n + e->record_id.n + u->description.n + u->usage_type.n + s->id.n +
-               s->name.n + s->href.n + s->referred_type.n + u->type.n + u->base_type.n +
+               s->name.n + s->href.n + s->referred_type.n + s->more.n + u->type.n + u->base_type.n +
                u->schema_location.n + u->extensions.n;
     for (size_t i = 0; i < u->parties.count; i++)
-        n +=
-            ITEM_BYTES + p[i].id.n + p[i].role.n + p[i].name.n + p[i].href.n + p[i].referred_type.n;
+        n += ITEM_BYTES + p[i].id.n + p[i].role.n + p[i].name.n + p[i].href.n +
+             p[i].referred_type.n + p[i].more.n;
     return n + characteristics_bytes_max(&u->characteristics) + ratings_bytes_max(&u->ratings);
 }

@@ -37,7 +37,7 @@ struct read_characteristic {
 };
 
 struct read_relationship {
-    struct text id, href, type;
+    struct text id, href, type, more;
 };
 
 struct read_usage {
@@ -73,6 +73,7 @@ static const struct shape_field specification_fields[] = {
     FIELD("href", TEXT, specification_ref, href),
     FIELD("name", TEXT, specification_ref, name),
     FIELD("referredType", TEXT, specification_ref, referred_type),
+    FIELD("extensions", TEXT, specification_ref, more),
 };
 static const struct shape specification =
     SHAPE("UsageSpecificationRef", specification_ref, specification_fields);
@@ -81,6 +82,7 @@ static const struct shape_field relationship_fields[] = {
     FIELD("id", TEXT, read_relationship, id),
     FIELD("href", TEXT, read_relationship, href),
     FIELD("relationshipType", TEXT, read_relationship, type),
+    FIELD("extensions", TEXT, read_relationship, more),
 };
 static const struct shape relationship =
     SHAPE("CharacteristicRelationship", read_relationship, relationship_fields);
@@ -92,6 +94,7 @@ static const struct shape_field characteristic_fields[] = {
     FIELD("id", TEXT, read_characteristic, c.id),
     FIELD("characteristicRelationship", ARRAY, read_characteristic, relationships,
           .record = &relationship),
+    FIELD("extensions", TEXT, read_characteristic, c.more),
 };
 static const struct shape characteristic =
     SHAPE("UsageCharacteristic", read_characteristic, characteristic_fields);
@@ -102,21 +105,39 @@ static const struct shape_field party_fields[] = {
     FIELD("role", TEXT, related_party, role),
     FIELD("name", TEXT, related_party, name),
     FIELD("referredType", TEXT, related_party, referred_type),
+    FIELD("extensions", TEXT, related_party, more),
 };
 static const struct shape party = SHAPE("RelatedParty", related_party, party_fields);
+
+static const struct shape_field money_fields[] = {
+    FIELD("unit", TEXT, money, unit, .required = true),
+    FIELD("value", DECIMAL, money, value, .required = true),
+    FIELD("extensions", TEXT, money, more),
+};
+static const struct shape money = SHAPE("Money", money, money_fields);
+
+static const struct shape_field product_fields[] = {
+    FIELD("id", TEXT, product_ref, id, .required = true),
+    FIELD("name", TEXT, product_ref, name),
+    FIELD("href", TEXT, product_ref, href),
+    FIELD("referredType", TEXT, product_ref, referred_type),
+    FIELD("extensions", TEXT, product_ref, more),
+};
+static const struct shape product = SHAPE("ProductRef", product_ref, product_fields);
 
 static const struct shape_field rating_fields[] = {
     FIELD("ratingDate", TIME, rating, rating_date),
     FIELD("ratingAmountType", TEXT, rating, rating_amount_type),
-    FIELD("taxExcludedRatingAmount", RECORD, rating, tax_excluded, .record = &record_money),
-    FIELD("taxIncludedRatingAmount", RECORD, rating, tax_included, .record = &record_money),
-    FIELD("bucketValueConvertedInAmount", RECORD, rating, bucket_value, .record = &record_money),
+    FIELD("taxExcludedRatingAmount", RECORD, rating, tax_excluded, .record = &money),
+    FIELD("taxIncludedRatingAmount", RECORD, rating, tax_included, .record = &money),
+    FIELD("bucketValueConvertedInAmount", RECORD, rating, bucket_value, .record = &money),
     FIELD("taxRate", DECIMAL, rating, tax_rate),
     FIELD("isTaxExempt", TRUTH, rating, is_tax_exempt),
     FIELD("isBilled", TRUTH, rating, is_billed),
     FIELD("offerTariffType", TEXT, rating, offer_tariff_type),
     FIELD("usageRatingTag", TEXT, rating, usage_rating_tag),
-    FIELD("productRef", RECORD, rating, product_ref, .record = &record_product_ref),
+    FIELD("productRef", RECORD, rating, product_ref, .record = &product),
+    FIELD("extensions", TEXT, rating, more),
 };
 static const struct shape rating = SHAPE("RatedProductUsage", rating, rating_fields);
 
@@ -181,6 +202,11 @@ const struct shape *const hub_event_shapes[] = {&events[0], &events[1], &events[
 
 /* --- as the entity --- */
 
+static void unbrace(struct text *more)
+{
+    *more = render_members(*more);
+}
+
 static struct text relationships_json(const struct list *list, struct arena *a)
 {
     struct buf b = {0};
@@ -194,6 +220,9 @@ static struct text relationships_json(const struct list *list, struct arena *a)
         jsonw_optional(&w, "id", r[i].id);
         jsonw_optional(&w, "href", r[i].href);
         jsonw_optional(&w, "relationshipType", r[i].type);
+        struct text more = render_members(r[i].more);
+        if (more.n > 0)
+            jsonw_raw(&w, more);
         jsonw_end(&w);
     }
     jsonw_end(&w);
@@ -208,6 +237,7 @@ static struct list characteristics_of(const struct list *from, struct arena *a)
     struct characteristic *c = arena_alloc(a, (from->count + 1) * sizeof *c);
     for (size_t i = 0; i < from->count; i++) {
         c[i] = r[i].c;
+        unbrace(&c[i].more);
         c[i].relationships = relationships_json(&r[i].relationships, a);
     }
     return (struct list){c, from->count};
@@ -220,16 +250,28 @@ static void shorten(struct value *v)
 }
 
 /* decimal(38,9) has zeros that nobody wrote. */
-static void shorten_ratings(struct list *list)
+static void take_ratings(struct list *list)
 {
     struct rating *r = list->items;
     for (size_t i = 0; i < list->count; i++) {
         struct money *amounts[] = {r[i].tax_excluded, r[i].tax_included, r[i].bucket_value};
         for (size_t k = 0; k < COUNT(amounts); k++)
-            if (amounts[k])
+            if (amounts[k]) {
                 shorten(&amounts[k]->value);
+                unbrace(&amounts[k]->more);
+            }
         shorten(&r[i].tax_rate);
+        if (r[i].product_ref)
+            unbrace(&r[i].product_ref->more);
+        unbrace(&r[i].more);
     }
+}
+
+static void take_parties(struct list *list)
+{
+    struct related_party *p = list->items;
+    for (size_t i = 0; i < list->count; i++)
+        unbrace(&p[i].more);
 }
 
 static bool usage_of(struct read_usage *r, struct arena *a, struct usage *u, struct err *err)
@@ -245,7 +287,9 @@ static bool usage_of(struct read_usage *r, struct arena *a, struct usage *u, str
                         .base_type = r->base_type,
                         .schema_location = r->schema_location,
                         .extensions = r->extensions};
-    shorten_ratings(&u->ratings);
+    unbrace(&u->specification.more);
+    take_parties(&u->parties);
+    take_ratings(&u->ratings);
     if (!id_parse(r->id, &u->id))
         return err_set(err, ERR_DATA, "event.usage.id is no UUID");
     if (r->status.index < 0)

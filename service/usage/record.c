@@ -49,7 +49,7 @@ static const struct shape_field money_fields[] = {
     FIELD("unit", TEXT, money, unit, .required = true),
     FIELD("value", DECIMAL, money, value, .required = true),
 };
-const struct shape record_money = SHAPE("Money", money, money_fields);
+static const struct shape money = SHAPE("Money", money, money_fields);
 
 static const struct shape_field product_fields[] = {
     FIELD("id", TEXT, product_ref, id, .required = true),
@@ -57,20 +57,20 @@ static const struct shape_field product_fields[] = {
     FIELD("href", TEXT, product_ref, href),
     FIELD("referredType", TEXT, product_ref, referred_type),
 };
-const struct shape record_product_ref = SHAPE("ProductRef", product_ref, product_fields);
+static const struct shape product = SHAPE("ProductRef", product_ref, product_fields);
 
 static const struct shape_field rating_fields[] = {
     FIELD("ratingDate", TIME, rating, rating_date),
     FIELD("ratingAmountType", TEXT, rating, rating_amount_type),
-    FIELD("taxExcludedRatingAmount", RECORD, rating, tax_excluded, .record = &record_money),
-    FIELD("taxIncludedRatingAmount", RECORD, rating, tax_included, .record = &record_money),
-    FIELD("bucketValueConvertedInAmount", RECORD, rating, bucket_value, .record = &record_money),
+    FIELD("taxExcludedRatingAmount", RECORD, rating, tax_excluded, .record = &money),
+    FIELD("taxIncludedRatingAmount", RECORD, rating, tax_included, .record = &money),
+    FIELD("bucketValueConvertedInAmount", RECORD, rating, bucket_value, .record = &money),
     FIELD("taxRate", NUMBER, rating, tax_rate),
     FIELD("isTaxExempt", TRUTH, rating, is_tax_exempt),
     FIELD("isBilled", TRUTH, rating, is_billed),
     FIELD("offerTariffType", TEXT, rating, offer_tariff_type),
     FIELD("usageRatingTag", TEXT, rating, usage_rating_tag),
-    FIELD("productRef", RECORD, rating, product_ref, .record = &record_product_ref),
+    FIELD("productRef", RECORD, rating, product_ref, .record = &product),
 };
 static const struct shape rating = SHAPE("RatedProductUsage", rating, rating_fields);
 

@@ -1,5 +1,4 @@
-/* record_shapes - how tables of Avro fields are written, and the two parts that come in as they go
- * out. Private to record.c and hub_event.c. */
+/* record_shapes - how tables of Avro fields are written. Private to record.c and hub_event.c. */
 #pragma once
 
 #include <stddef.h>
@@ -16,5 +15,3 @@
      .bytes = sizeof(struct struct_),                                                              \
      .fields = (fields_),                                                                          \
      .count = sizeof(fields_) / sizeof(fields_)[0]}
-
-extern const struct shape record_money, record_product_ref;

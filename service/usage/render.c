@@ -35,6 +35,18 @@ static void write_value(struct jsonw *w, const struct value *v)
     }
 }
 
+struct text render_members(struct text object)
+{
+    if (object.n < 2)
+        return (struct text){0};
+    const char *p = object.p, *end = p + object.n;
+    for (p++; p < end - 1 && strchr(" \t\r\n", *p); p++) {
+    }
+    for (end--; end > p && strchr(" \t\r\n", end[-1]); end--) {
+    }
+    return (struct text){p, (size_t)(end - p)};
+}
+
 /* Last in each object, so that the way back finds it in one piece. */
 static void write_more(struct jsonw *w, struct text more)
 {
@@ -99,19 +111,6 @@ static void write_parties(struct jsonw *w, const struct list *list)
     jsonw_end(w);
 }
 
-/* What stands between the braces, without the blanks around it; empty if there is nothing. */
-static struct text members_of(struct text object)
-{
-    if (object.n < 2)
-        return (struct text){0};
-    const char *p = object.p, *end = p + object.n;
-    for (p++; p < end - 1 && strchr(" \t\r\n", *p); p++) {
-    }
-    for (end--; end > p && strchr(" \t\r\n", end[-1]); end--) {
-    }
-    return (struct text){p, (size_t)(end - p)};
-}
-
 void render_document(struct buf *b, const struct usage *u)
 {
     struct jsonw w = jsonw_start(b);
@@ -125,7 +124,7 @@ void render_document(struct buf *b, const struct usage *u)
     jsonw_optional(&w, "@type", u->type);
     jsonw_optional(&w, "@baseType", u->base_type);
     jsonw_optional(&w, "@schemaLocation", u->schema_location);
-    write_more(&w, members_of(u->extensions));
+    write_more(&w, render_members(u->extensions));
     jsonw_end(&w);
 }
 
@@ -280,7 +279,7 @@ void render_usage(struct buf *b, const struct render_row *row, const char *base_
 {
     struct jsonw w = jsonw_start(b);
     bool all = !fields || fields->all;
-    struct text members = members_of(row->document);
+    struct text members = render_members(row->document);
     jsonw_object(&w);
     write_names(&w, row, base_url);
     if (render_chosen(fields, TEXT("description")))

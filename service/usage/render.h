@@ -14,6 +14,10 @@
 
 void render_document(struct buf *b, const struct usage *u);
 
+/* What stands between an object's braces, without the blanks around it; empty if there is nothing.
+ */
+struct text render_members(struct text object);
+
 /* The JSON array ratedProductUsage. */
 void render_ratings(struct buf *b, const struct list *ratings);
 

@@ -1,5 +1,5 @@
 /* render_parts - the objects of a usage as tables: which member of the JSON goes where. Private to
- * render_read.c, which reads what is stored, and body*.c, which reads what comes in. Pure.
+ * render_read.c, which reads what is stored, body*.c, which reads what comes in, and event.c. Pure.
  */
 #pragma once
 

@@ -147,6 +147,22 @@ def test_the_seven_events_are_what_tm_forum_says(hub, listening, registered):
     assert '"value":0.6}' in told["UsageStateChangeEvent"].text and f'"value":{DIGITS}}}' in told["UsageCreateEvent"].text
 
 
+def test_what_the_parts_of_a_usage_have_beyond_their_model_is_told_and_can_be_asked_for(hub, listening, registered):
+    more = {"@type": "T", "x-more": {"a": [None, 1]}}
+    everything, some = listening(), listening()
+    registered(everything.url)
+    registered(some.url, "event.usage.relatedParty.@type=T&event.usage.ratedProductUsage.taxExcludedRatingAmount.unit=CNY")
+
+    usage = hub.made(status="guided", usageSpecification={"id": "x", **more}, relatedParty=[{"id": "p", "@referredType": "C", **more}],
+                     usageCharacteristic=[{"name": "n", "value": 1, "characteristicRelationship": [{"id": "1", **more}], **more}],
+                     ratedProductUsage=[{"taxExcludedRatingAmount": {"unit": "CNY"}, "taxIncludedRatingAmount": {"value": 1, "id": "m", **more},
+                                         "productRef": {"id": "p", **more}, **more}])
+
+    for listener in (everything, some):
+        told, = listener.wait(1)
+        assert told.resource == usage
+
+
 def test_a_query_restricts_what_is_told(hub, listening, registered):
     wanted = {"eventType=UsageStateChangeEvent": lambda one: one.type == "UsageStateChangeEvent",
               "event.usage.usageType=SMS,DATA": lambda one: one.resource["usageType"] in ("SMS", "DATA"),

@@ -96,7 +96,7 @@ def event_of(number: int) -> bytes:
     usage = f"01a20779-75ca-7{number % 4096:03x}-8c96-{number:012x}"
     return b"".join((_text(str(number)), _long(1795421730250), _long(1795421730250), _text("UsageCreateEvent"), b"\0",
                      _text("Usage"), b"\0", _text(usage), _text(f"http://h/usage/{usage}"), b"\0", _long(1795421730250), b"\0",
-                     _long(0), _text("x"), b"\0\0\0", b"\0", b"\0", b"\0", b"\0\0\0\0", _long(1)))
+                     _long(0), _text("x"), b"\0\0\0\0", b"\0", b"\0", b"\0", b"\0\0\0\0", _long(1)))
 
 
 def numbers_of(told: list[Told]) -> list[int]:

@@ -220,8 +220,11 @@ static void the_usage_is_whole(void **state)
     u->base_type = TEXT("Usage");
     u->schema_location = TEXT("https://x/z.json");
     u->extensions = TEXT("{\"a\":1}");
+    u->specification.more = TEXT("\"@type\":\"T\"");
     ((struct related_party *)u->parties.items)->href = TEXT("https://x/p");
+    ((struct related_party *)u->parties.items)->more = TEXT("\"@type\":\"P\",\"x\":null");
     ((struct characteristic *)u->characteristics.items)->id = TEXT("c-1");
+    ((struct characteristic *)u->characteristics.items)->more = TEXT("\"y\":[1]");
     struct event e = sample_event(EVENT_CREATE, u);
 
     avro_value_t event = written(&e), v = at(&event, "event.usage");
@@ -235,20 +238,24 @@ static void the_usage_is_whole(void **state)
     has_text(&v, "usageSpecification.href", "https://x/s");
     has_text(&v, "usageSpecification.name", "VoiceUsageSpecification");
     has_text(&v, "usageSpecification.referredType", "UsageSpecification");
+    has_text(&v, "usageSpecification.extensions", "{\"@type\":\"T\"}");
     has_count(&v, "usageCharacteristic", 8);
     has_text(&v, "usageCharacteristic[0].id", "c-1");
     has_text(&v, "usageCharacteristic[0].name", "callingParty");
     has_text(&v, "usageCharacteristic[0].valueType", "string");
     has_text(&v, "usageCharacteristic[0].value", "8613800000001");
     has_count(&v, "usageCharacteristic[0].characteristicRelationship", 0);
+    has_text(&v, "usageCharacteristic[0].extensions", "{\"y\":[1]}");
     has_text(&v, "usageCharacteristic[7].name", "sourceRecordId");
     has_text(&v, "usageCharacteristic[7].id", NULL);
+    has_text(&v, "usageCharacteristic[7].extensions", NULL);
     has_count(&v, "relatedParty", 1);
     has_text(&v, "relatedParty[0].id", "cust-55810");
     has_text(&v, "relatedParty[0].href", "https://x/p");
     has_text(&v, "relatedParty[0].role", "subscriber");
     has_text(&v, "relatedParty[0].name", "Example Subscriber");
     has_text(&v, "relatedParty[0].referredType", "Customer");
+    has_text(&v, "relatedParty[0].extensions", "{\"@type\":\"P\",\"x\":null}");
     has_text(&v, "type", "Usage");
     has_text(&v, "baseType", "Usage");
     has_text(&v, "schemaLocation", "https://x/z.json");
@@ -264,6 +271,9 @@ static void a_rating_is_whole_and_exact(void **state)
     r->bucket_value = sample_money(a, -15, 1);
     r->product_ref->href = TEXT("https://x/p");
     r->product_ref->referred_type = TEXT("Product");
+    r->product_ref->more = TEXT("\"p\":1");
+    r->bucket_value->more = TEXT("\"id\":\"m\"");
+    r->more = TEXT("\"z\":{}");
     struct event e = sample_event(EVENT_STATE_CHANGE, u);
 
     avro_value_t event = written(&e), v = at(&event, "event.usage.ratedProductUsage[0]");
@@ -283,7 +293,65 @@ static void a_rating_is_whole_and_exact(void **state)
     has_text(&v, "productRef.name", "5G Plan 129");
     has_text(&v, "productRef.href", "https://x/p");
     has_text(&v, "productRef.referredType", "Product");
+    has_text(&v, "productRef.extensions", "{\"p\":1}");
+    has_text(&v, "taxExcludedRatingAmount.extensions", NULL);
+    has_text(&v, "bucketValueConvertedInAmount.extensions", "{\"id\":\"m\"}");
+    has_text(&v, "extensions", "{\"z\":{}}");
     avro_value_decref(&event);
+}
+
+static void an_amount_without_value_is_among_the_extensions_of_its_rating(void **state)
+{
+    (void)state;
+    struct usage *u = sample_usage(a);
+    struct rating *r = u->ratings.items;
+    struct money unit = {.unit = TEXT("CN\"Y")}, odd = {.more = TEXT("\"id\":\"m\"")};
+    r->tax_excluded = &unit;
+    r->bucket_value = &odd;
+    r->more = TEXT("\"z\":1");
+    struct event e = sample_event(EVENT_CREATE, u);
+
+    avro_value_t event = written(&e), v = at(&event, "event.usage.ratedProductUsage[0]");
+
+    has_text(&v, "taxExcludedRatingAmount", NULL);
+    has_decimal(&v, "taxIncludedRatingAmount.value", "0.636000000");
+    has_text(&v, "bucketValueConvertedInAmount", NULL);
+    has_text(&v, "extensions",
+             "{\"taxExcludedRatingAmount\":{\"unit\":\"CN\\\"Y\"},"
+             "\"bucketValueConvertedInAmount\":{\"id\":\"m\"},\"z\":1}");
+    avro_value_decref(&event);
+}
+
+/* event_bytes_max() may not say less than event_write() writes. */
+static void nothing_that_a_part_has_passes_what_its_event_may_take(void **state)
+{
+    (void)state;
+    enum { MORE = 5000, RELATIONS = 2000 };
+    struct usage *u = sample_usage(a);
+    char *more = arena_alloc(a, MORE), *control = arena_alloc(a, MORE);
+    struct buf relations = {0}, b = {0};
+    memset(more, 'x', MORE);
+    memcpy(more, "\"x\":\"", 5);
+    more[MORE - 1] = '"';
+    memset(control, 1, MORE);
+    for (int i = 0; i < RELATIONS; i++)
+        buf_str(&relations, i ? ",{}" : "[{}");
+    buf_str(&relations, "]");
+    const struct text all = {more, MORE};
+    struct money unit = {.unit = {control, MORE}, .more = all};
+    struct rating *r = u->ratings.items;
+    struct characteristic *c = u->characteristics.items;
+    r->tax_excluded = r->bucket_value = &unit;
+    r->tax_included->more = r->product_ref->more = r->more = all;
+    u->specification.more = ((struct related_party *)u->parties.items)->more = c->more = all;
+    c->relationships = text_of(buf_text(&relations));
+    struct event e = sample_event(EVENT_STATE_CHANGE, u);
+
+    event_write(&b, &e);
+
+    assert_in_range(event_bytes_max(&e), b.len, 2 * b.len);
+    buf_fini(&relations);
+    buf_fini(&b);
 }
 
 static void what_is_absent_is_null(void **state)
@@ -310,7 +378,9 @@ static void what_is_absent_is_null(void **state)
                                         "ratedProductUsage[0].isBilled",
                                         "ratedProductUsage[0].offerTariffType",
                                         "ratedProductUsage[0].usageRatingTag",
-                                        "ratedProductUsage[0].productRef"};
+                                        "ratedProductUsage[0].productRef",
+                                        "ratedProductUsage[0].extensions",
+                                        "usageSpecification.extensions"};
     struct event e = sample_event(EVENT_DELETE, &u);
 
     avro_value_t event = written(&e), v = at(&event, "event.usage");
@@ -437,6 +507,8 @@ static void relationships_go_out_as_records(void **state)
     has_text(&v, "[0].relationshipType", "part of");
     has_text(&v, "[1].href", "https://x");
     has_text(&v, "[1].id", NULL);
+    has_text(&v, "[0].extensions", NULL);
+    has_text(&v, "[1].extensions", "{\"other\":{}}");
     avro_value_decref(&event);
 }
 
@@ -457,6 +529,8 @@ int main(void)
         cmocka_unit_test(an_unknown_correlation_is_null),
         cmocka_unit_test(the_usage_is_whole),
         cmocka_unit_test(a_rating_is_whole_and_exact),
+        cmocka_unit_test(an_amount_without_value_is_among_the_extensions_of_its_rating),
+        cmocka_unit_test(nothing_that_a_part_has_passes_what_its_event_may_take),
         cmocka_unit_test(what_is_absent_is_null),
         cmocka_unit_test(a_whole_number_that_fits_goes_out_as_long),
         cmocka_unit_test(another_goes_out_as_double_if_that_is_the_same_number),

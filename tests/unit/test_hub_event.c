@@ -170,6 +170,31 @@ static void values_extensions_and_relationships_come_back(void **state)
         fail_msg("%s\nis not in\n%s", shown(u), text);
 }
 
+static void what_parts_have_beyond_their_fields_comes_back(void **state)
+{
+    (void)state;
+    const struct text more = TEXT("\"@type\":\"T\",\"x\":{\"a\":[null,1.50]}");
+    struct usage *u = sample_usage(a);
+    struct rating *r = u->ratings.items;
+    struct characteristic *c = u->characteristics.items;
+    struct money odd = {.unit = TEXT("CNY"), .more = more};
+    c->more = u->specification.more = ((struct related_party *)u->parties.items)->more = more;
+    c->relationships = text_of(arena_printf(a, "[{\"id\":\"1\",%s}]", more.p));
+    r->more = r->product_ref->more = r->tax_included->more = more;
+    without_zeros(u);
+
+    struct event e = told(EVENT_CREATE, u);
+    const char *text = rendered(&e, HUB_USAGE_CREATE);
+    if (!strstr(text, shown(u)))
+        fail_msg("%s\nis not in\n%s", shown(u), text);
+
+    r->tax_excluded = &odd; /* it stands at the end, then */
+    const char *wanted =
+        arena_printf(a, "\"taxExcludedRatingAmount\":{\"unit\":\"CNY\",%s}", more.p);
+    assert_non_null(strstr(shown(u), wanted));
+    assert_non_null(strstr(rendered(&e, HUB_USAGE_CREATE), wanted));
+}
+
 static const char *nested(int depth)
 {
     char *text = arena_alloc(a, 2 * (size_t)depth + 2);
@@ -305,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_state_change_says_from_which_state),
         cmocka_unit_test(only_a_change_of_attributes_has_a_field_path),
         cmocka_unit_test(values_extensions_and_relationships_come_back),
+        cmocka_unit_test(what_parts_have_beyond_their_fields_comes_back),
         cmocka_unit_test(what_is_as_deep_as_a_body_may_be_is_told_and_judged),
         cmocka_unit_test(specifications_come_out_of_the_union),
         cmocka_unit_test(what_is_no_event_of_ours_is_refused),
