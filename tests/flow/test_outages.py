@@ -26,7 +26,8 @@ def test_postgres_away_in_mid_load_is_waited_for(scene, publisher, settled_and_r
     episode.check()
 
 
-@pytest.mark.parametrize("way", ("killed", pytest.param("frozen", marks=pytest.mark.long)))
+@pytest.mark.long
+@pytest.mark.parametrize("way", ("killed", "frozen"))
 def test_a_broker_away_for_longer_than_a_transaction_may_last_is_waited_for(scene, publisher, settled_and_right, way):
     service, traffic = flowing(scene, publisher, seed=102)
 

@@ -284,6 +284,7 @@ def test_a_usage_that_a_trigger_refuses_does_not_stop_the_sweep_of_the_others(sc
     settled_and_right()
 
 
+@pytest.mark.long
 def test_a_usage_that_cannot_be_read_does_not_stop_the_sweep_of_the_others(scene, publisher, settled_and_right, missed):
     usage = id_of(missed[0])
     document = asked(scene, "SELECT document FROM usage_row WHERE id = %s", usage)
