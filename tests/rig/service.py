@@ -183,6 +183,14 @@ class Service:
     def peak_memory_mib(self) -> float:
         return peak_memory_kib(self.process.pid) / 1024 if self.process else 0.0
 
+    def is_sanitized(self) -> bool:
+        """The address sanitizer keeps what is freed: of its program's memory nothing can be said."""
+        return b"__asan_init" in Path(self.binary).read_bytes()
+
+    def keeps_within(self, mib: float) -> bool:
+        """Its peak."""
+        return self.is_sanitized() or self.peak_memory_mib() < mib
+
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.process.pid) if self.process else 0.0
 
