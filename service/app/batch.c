@@ -227,8 +227,8 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, stru
     const struct shape *wanted = shapes[slot->kind];
     if (shape != wanted) {
         die(w, e, REASON_SCHEMA_UNSUPPORTED,
-            arena_printf(w->arena, "schema %d is of a record %s, and topic %s takes %s", schema->id,
-                         shape->name, slot->topic, wanted->name));
+            arena_printf(w->arena, "schema %" PRIu32 " is of a record %s, and topic %s takes %s",
+                         (uint32_t)schema->id, shape->name, slot->topic, wanted->name));
         return;
     }
     err_clear(why);
@@ -252,12 +252,11 @@ static void map(struct worker *w, const struct slot *slot, struct entry *e, stru
 static void die_unknown(struct worker *w, struct entry *e, int32_t id)
 {
     die(w, e, REASON_SCHEMA_UNKNOWN,
-        arena_printf(
-            w->arena,
-            "the registry does not know schema id %d, asked for registry.unknown-wait (%" PRId64
-            " ms)%s",
-            id, w->settings->registry_unknown_wait_ms,
-            id == 0 ? "; it looks like the framing with ids of 8 bytes" : ""));
+        arena_printf(w->arena,
+                     "the registry does not know schema id %" PRIu32
+                     ", asked for registry.unknown-wait (%" PRId64 " ms)%s",
+                     (uint32_t)id, w->settings->registry_unknown_wait_ms,
+                     id == 0 ? "; it looks like the framing with ids of 8 bytes" : ""));
 }
 
 /* False: the record has to wait, and with it all behind it in its partition. */
@@ -278,7 +277,8 @@ static bool decode(struct worker *w, struct slot *slot, struct entry *e, struct 
             map(w, slot, e, why);
         else
             die(w, e, REASON_SCHEMA_UNSUPPORTED,
-                arena_printf(w->arena, "schema %d: %s", id, slot->schema->why.text));
+                arena_printf(w->arena, "schema %" PRIu32 ": %s", (uint32_t)id,
+                             slot->schema->why.text));
         return true;
     case REGISTRY_UNKNOWN:
         die_unknown(w, e, id);

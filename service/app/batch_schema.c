@@ -29,8 +29,8 @@ void batch_schema_hold(struct worker *w, struct slot *slot, struct batch_look *l
     slot->held_until = instant_ticks() + HOLD_MS;
     consumer_pause(w->consumer, slot->topic, slot->partition);
     char text[400];
-    snprintf(text, sizeof text, "schema %d of %s[%d]@%" PRId64 ": %.200s", schema, slot->topic,
-             slot->partition, offset, why);
+    snprintf(text, sizeof text, "schema %" PRIu32 " of %s[%d]@%" PRId64 ": %.200s",
+             (uint32_t)schema, slot->topic, slot->partition, offset, why);
     w->registry_waits = true;
     worker_waits(w, HEALTH_REGISTRY, text);
 }
@@ -42,10 +42,12 @@ static void say_schema(const struct slot *slot, const struct registry_schema *s)
         return;
     if (!s->plan)
         log_line(LOG_WARNING, "a writer's schema is not supported: its records are dead letters",
-                 "topic=%s schema=%d why=\"%s\"", slot->topic, s->id, s->why.text);
+                 "topic=%s schema=%" PRIu32 " why=\"%s\"", slot->topic, (uint32_t)s->id,
+                 s->why.text);
     else if (plan_skipped(s->plan)[0])
         log_line(LOG_INFO, "fields of a writer's schema are not read",
-                 "topic=%s schema=%d fields=\"%s\"", slot->topic, s->id, plan_skipped(s->plan));
+                 "topic=%s schema=%" PRIu32 " fields=\"%s\"", slot->topic, (uint32_t)s->id,
+                 plan_skipped(s->plan));
 }
 
 /* What the registry said before a record came says nothing of it. Nor does what it said before the

@@ -86,7 +86,7 @@ static enum decoded decode(struct hub *h, const rd_kafka_message_t *m, int wait_
     case REGISTRY_FOUND:
         break;
     case REGISTRY_UNKNOWN:
-        err_set(err, ERR_DATA, "the registry knows no schema %d", (int)id);
+        err_set(err, ERR_DATA, "the registry knows no schema %" PRIu32, (uint32_t)id);
         return NO_EVENT;
     case REGISTRY_NOT_YET:
     case REGISTRY_AWAY:

@@ -80,13 +80,13 @@ static void add_sha256(struct letter *l, const char *name, struct text bytes)
     add(l, name, text_of(text));
 }
 
-static int32_t schema_id(struct text value, bool *framed)
+static uint32_t schema_id(struct text value, bool *framed)
 {
     *framed = value.n >= 5 && value.p[0] == 0;
     if (!*framed)
         return 0;
     const unsigned char *p = (const unsigned char *)value.p;
-    return (int32_t)((uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4]);
+    return (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
 }
 
 void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason reason,
@@ -111,7 +111,7 @@ void inbound_dead_letter(struct buf *b, const struct inbound *r, enum reason rea
     add_number(&l, "usaged.offset", r->offset);
     add_number(&l, "usaged.timestamp", r->timestamp);
     bool framed;
-    int32_t id = schema_id(r->value, &framed);
+    uint32_t id = schema_id(r->value, &framed);
     if (framed)
         add_number(&l, "usaged.schema-id", id);
     struct text key = r->key, value = r->value;

@@ -58,6 +58,10 @@ def unknown(publisher, _source, record):
     return framed(987_654, publisher.encoded(record)[5:])
 
 
+def unknown_of_32_bits(publisher, _source, record):
+    return framed(2**32 - 2, publisher.encoded(record)[5:])
+
+
 def wide(publisher, _source, record):
     """Of a usage of its own: another content of one that is there would be a conflict, however large."""
     return publisher.encoded({**record, "recordId": f"wide {record['recordId']}", "usageCharacteristic": [{"name": "n", "value": 1}] * 5_000}, PLAIN)
@@ -69,6 +73,7 @@ BAD = (
     Bad("framing", r"begins with c301.* single-object", lambda *_: b"\xc3\x01\x00\x00\x00\x00\x00\x00\x00\x00"),
     Bad("framing", r"no value", lambda *_: None),
     Bad("schema-unknown", r"schema id 987654, .*registry.unknown-wait \(0 ms\)", unknown),
+    Bad("schema-unknown", r"schema id 4294967294,", unknown_of_32_bits),
     Bad("schema-unsupported", r"usageDate.*string", unsupported),
     Bad("malformed", r"\w", lambda publisher, source, record: publisher.encoded(record)[:-3]),
     Bad("malformed", r"\w", lambda publisher, source, record: publisher.encoded(record) + b"\0"),
