@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "app/api_error.h"
+#include "app/counts.h"
 #include "app/keeper.h"
 #include "base/log.h"
 #include "usage/http_write.h"
@@ -166,7 +167,7 @@ static bool create(struct api_write_store *s, const struct task *t, const struct
         return store_http_create(s->usages, r->body, &key, out, err);
     struct specification_answer made = {0};
     bool ok = specification_create(s->specifications, r->body, &key, &made, err);
-    *out = (struct store_http_answer){made.json, made.href, made.revision};
+    *out = (struct store_http_answer){made.json, made.href, made.revision, NULL};
     return ok;
 }
 
@@ -177,7 +178,7 @@ static bool patch(struct api_write_store *s, const struct task *t, struct text b
         return store_http_patch(s->usages, &t->id, body, t->if_match, out, err);
     struct specification_answer made = {0};
     bool ok = specification_patch(s->specifications, t->name, body, t->if_match, &made, err);
-    *out = (struct store_http_answer){made.json, made.href, made.revision};
+    *out = (struct store_http_answer){made.json, made.href, made.revision, NULL};
     return ok;
 }
 
@@ -228,6 +229,8 @@ bool api_write_answer(const struct api_writer *w, struct api_write_store *s, con
     if (!ok && err->kind != ERR_DATA)
         return false;
     if (ok) {
+        if (answer.created)
+            counts_parked(answer.created);
         keeper_wake();
         show(t, &answer, response);
         note(t, who, &answer, response->status);

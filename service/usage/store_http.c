@@ -219,7 +219,7 @@ static bool create(struct store_http *s, const struct body *body, const struct i
     if (!http_write_begin(s->db, err) || !idempotency_look(s->db, key, s->arena, &first, err))
         return false;
     if (first.found) {
-        *out = (struct store_http_answer){first.body, first.location, first.revision};
+        *out = (struct store_http_answer){first.body, first.location, first.revision, NULL};
         return db_run(s->db, "ROLLBACK", err);
     }
     if (!insert(s, body, err))
@@ -232,8 +232,11 @@ static bool create(struct store_http *s, const struct body *body, const struct i
     show(s, now, out);
     first = (struct idempotency_answer){
         .location = out->href, .body = out->json, .revision = out->revision};
-    return idempotency_keep(s->db, key, &first, s->changes.now_ms, err) &&
-           publish_and_commit(s, err);
+    if (!idempotency_keep(s->db, key, &first, s->changes.now_ms, err) ||
+        !publish_and_commit(s, err))
+        return false;
+    out->created = &s->changes;
+    return true;
 }
 
 static bool try_create(struct store_http *s, const struct body *body, const struct idempotency *key,
@@ -255,7 +258,7 @@ static bool was_taken(struct store_http *s, const struct idempotency *key,
         return false;
     bool taken = idempotency_look(s->db, key, s->arena, &first, &err) && first.found;
     if (taken)
-        *out = (struct store_http_answer){first.body, first.location, first.revision};
+        *out = (struct store_http_answer){first.body, first.location, first.revision, NULL};
     db_rollback(s->db);
     return taken;
 }

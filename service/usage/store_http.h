@@ -29,6 +29,7 @@ struct store_http_answer {
     struct text json; /* the whole resource, absent after a deletion */
     struct text href;
     int64_t revision;
+    const struct changes *created; /* what a creation has done, for the counters; else NULL */
 };
 
 /* POST. 400: what the body says cannot be; 409: its natural key is there already, or

@@ -431,6 +431,34 @@ def test_a_rating_that_waits_is_applied_by_a_post(writing):
     assert [event["eventType"] for event in writing.events(id_of(record), 2)] == ["UsageCreateEvent", "UsageStateChangeEvent"]
 
 
+def test_what_a_post_ends_of_what_was_parked_is_counted(writing):
+    """As what a batch or the sweep ends is: in the table and in the metrics."""
+    publisher, source = Publisher(writing.scene), Records(303)
+    record, counted = source.next(), writing.service.metric
+    rated = writing.scene.topic["rated"]
+    publisher.rated(source.rating_of(record), expect="parked")
+    publisher.rated(source.rating_of(record, status="recycled", ratedProductUsage=[]), expect="parked")
+    publisher.flush()
+    wait_settled(writing.scene, publisher.ledger)
+    before = [counted("usaged_parked_ended_total", outcome=outcome) for outcome in ("changed", "dead")]
+    dead = counted("usaged_dead_letters_total", topic=rated, reason="transition")
+    ended = parked_outcomes(writing)
+
+    names = {"sourceSystem": record["source"], "sourceRecordId": record["recordId"]}
+    answer = writing.post({"usageDate": instant(record["usageDate"]), "usageSpecification": {"id": "x"}, "usageCharacteristic": [
+        {"name": name, "value": value} for name, value in names.items()]})
+
+    assert answer.status == 201
+    assert parked_outcomes(writing) - ended == Counter(changed=1, dead=1)
+    assert [counted("usaged_parked_ended_total", outcome=outcome) for outcome in ("changed", "dead")] == [n + 1 for n in before]
+    assert counted("usaged_dead_letters_total", topic=rated, reason="transition") == dead + 1
+
+
+def parked_outcomes(writing) -> Counter:
+    with writing.scene.connect() as db:
+        return Counter(dict(db.execute("SELECT outcome, records FROM parked_outcome WHERE topic = '@http'").fetchall()))
+
+
 # --- routes ---
 
 
