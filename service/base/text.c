@@ -66,7 +66,8 @@ const char *text_quote(struct text t, char *out)
         size_t len = char_bytes(p + i, t.n - i);
         if (i + (len ? len : 1) > MAX)
             break;
-        if (len > 1) {
+        bool control = len == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0; /* U+0080 to U+009F */
+        if (len > 1 && !control) {
             memcpy(out + o, p + i, len);
             o += len;
             i += len;

@@ -101,6 +101,8 @@ static void a_quoted_text_has_nothing_that_breaks_a_line(void **state)
     assert_string_equal(text_quote(TEXT("a\nb\"c\\d\x7f"), out), "a\\x0ab\\x22c\\x5cd\\x7f");
     assert_string_equal(text_quote((struct text){"\0\xff", 2}, out), "\\x00\\xff");
     assert_string_equal(text_quote(TEXT("计费"), out), "计费");
+    assert_string_equal(text_quote(TEXT("\xc2\x85 \xc2\x9b \xc2\xa0"), out),
+                        "\\xc2\\x85 \\xc2\\x9b \xc2\xa0"); /* a line's end, an escape, a blank */
     assert_string_equal(text_quote((struct text){NULL, 0}, out), "");
 }
 
