@@ -14,7 +14,8 @@ enum value_kind {
     VALUE_TRUTH,
     VALUE_DECIMAL,
     VALUE_JSON, /* text: any JSON, not checked by whoever made the value unless it says so */
-    VALUE_WIDE  /* a decimal with more digits than struct decimal holds: the mapping refuses it */
+    VALUE_WIDE  /* a decimal of more digits than its schema or struct decimal has, which is in
+                   `integer`: the mapping refuses it */
 };
 
 struct value {

@@ -197,10 +197,13 @@ static const struct op *value_double(struct walk *w, const struct op *op)
 static const struct op *set_decimal(struct walk *w, const struct op *op, struct text bytes)
 {
     struct value *v = value(w, op, VALUE_DECIMAL);
+    bool limited = op->precision > 0 && op->precision < DECIMAL_DIGITS;
     if (!decimal_from_be(bytes.p, bytes.n, op->scale, &v->decimal) ||
-        (op->precision > 0 &&
-         decimal_whole_digits((struct decimal){v->decimal.unscaled, 0}) > op->precision))
+        (limited &&
+         decimal_whole_digits((struct decimal){v->decimal.unscaled, 0}) > op->precision)) {
         v->kind = VALUE_WIDE;
+        v->integer = limited ? op->precision : DECIMAL_DIGITS;
+    }
     return op + 1;
 }
 

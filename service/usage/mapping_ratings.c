@@ -56,7 +56,8 @@ static void take_number(struct faults *f, const char *attribute, struct value *v
                    WHOLE_DIGITS);
         return;
     default:
-        faults_add(f, REASON_VALUE, attribute, "has more than %d digits", DECIMAL_DIGITS);
+        faults_add(f, REASON_VALUE, attribute, "has more than %d digits",
+                   v->kind == VALUE_WIDE ? (int)v->integer : DECIMAL_DIGITS);
         return;
     }
     check_digits(f, attribute, d);

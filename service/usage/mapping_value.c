@@ -70,7 +70,7 @@ const char *mapping_value(struct faults *f, struct arena *a, struct value *v)
     case VALUE_JSON:
         return take_json(f, a, v);
     case VALUE_WIDE:
-        faults_add(f, REASON_VALUE, "value", "has more than %d digits", DECIMAL_DIGITS);
+        faults_add(f, REASON_VALUE, "value", "has more than %d digits", (int)v->integer);
         return NULL;
     default:
         faults_add(f, REASON_MISSING, "value", "is absent");

@@ -260,7 +260,7 @@ static void a_value_that_json_cannot_say_is_refused(void **state)
     } rows[] = {
         {{.kind = VALUE_REAL, .real = INFINITY}, REASON_VALUE},
         {{.kind = VALUE_REAL, .real = NAN}, REASON_VALUE},
-        {{.kind = VALUE_WIDE}, REASON_VALUE},
+        {{.kind = VALUE_WIDE, .integer = 38}, REASON_VALUE},
         {{.kind = VALUE_JSON, .text = {"", 0}}, REASON_VALUE},
         {{.kind = VALUE_JSON, .text = {"{\"a\":}", 6}}, REASON_VALUE},
         {{.kind = VALUE_JSON, .text = {"1 2", 3}}, REASON_VALUE},

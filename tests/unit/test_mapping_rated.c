@@ -273,6 +273,16 @@ static void amounts_have_29_digits_before_and_9_behind_the_point(void **state)
         }
 }
 
+static void an_amount_of_too_many_digits_is_told_how_many_its_schema_has(void **state)
+{
+    (void)state;
+    struct rated_usage *rated = sample_rated(a);
+    struct rating *r = rated->ratings.items;
+    r->tax_excluded->value = (struct value){.kind = VALUE_WIDE, .integer = 7};
+
+    rated_refused(rated, REASON_VALUE, "taxExcludedRatingAmount.value has more than 7 digits");
+}
+
 static void a_tax_rate_sent_as_double_is_rounded_to_9_places(void **state)
 {
     (void)state;
@@ -385,6 +395,7 @@ int main(void)
         cmocka_unit_test(faults_of_the_usage_inside_are_named_there),
         cmocka_unit_test(a_rated_record_may_carry_any_status_but_received),
         cmocka_unit_test(amounts_have_29_digits_before_and_9_behind_the_point),
+        cmocka_unit_test(an_amount_of_too_many_digits_is_told_how_many_its_schema_has),
         cmocka_unit_test(a_tax_rate_sent_as_double_is_rounded_to_9_places),
         cmocka_unit_test(the_parts_of_a_rating_need_their_bold_fields),
         cmocka_unit_test(a_price_without_what_it_needs_is_incomplete),

@@ -253,12 +253,14 @@ static void a_decimal_with_too_many_digits_is_wide(void **state)
     assert_reads(&s);
     assert_int_equal(s.raw.amount.kind, VALUE_DECIMAL);
     assert_int_equal(s.raw.tax_rate.kind, VALUE_WIDE);
+    assert_int_equal(s.raw.tax_rate.integer, 38);
 
     s.bytes.len = needed;
     writer_text(&s.bytes, (struct text){"\x03\xe8", 2}); /* 100.0 has four digits */
     writer_text(&s.bytes, (struct text){"", 0});
     assert_reads(&s);
     assert_int_equal(s.raw.amount.kind, VALUE_WIDE);
+    assert_int_equal(s.raw.amount.integer, 3);
     scene_end(&s);
 
     s = scene_of(FIELD("amount", "{'type':'bytes','logicalType':'decimal'}")
