@@ -39,12 +39,14 @@ struct start {
 };
 
 /* Tries until it succeeds, the stop is asked, or it can never be. */
-static bool wait_for(struct start *st, enum health_key key, const char *name,
-                     bool (*attempt)(struct start *, struct err *), struct err *err)
+static bool wait_for(struct start *st, enum health_key key, enum metrics_dependency dependency,
+                     const char *name, bool (*attempt)(struct start *, struct err *),
+                     struct err *err)
 {
     for (int ms = AGAIN_MS; !attempt(st, err); ms = ms * 2 < AGAIN_MAX_MS ? ms * 2 : AGAIN_MAX_MS) {
         if (err->kind == ERR_FATAL)
             return false;
+        metrics_retry(dependency);
         if (health_wait(key, st->owner, err->text))
             log_line(LOG_WARNING, "waiting", "for=%s why=\"%s\"", name, err->text);
         if (stop_wait(ms))
@@ -178,11 +180,12 @@ static bool start_and_run(struct start *st, struct err *err)
     if (!operate)
         return false;
     struct api *api = NULL;
-    bool ok = open_parts(st, err) && wait_for(st, HEALTH_POSTGRES, "postgres", check_schema, err) &&
+    bool ok = open_parts(st, err) &&
+              wait_for(st, HEALTH_POSTGRES, DEPENDENCY_POSTGRES, "postgres", check_schema, err) &&
               (api = api_start(s, &st->changes, &st->specification_schema, st->client, st->registry,
                                err)) &&
-              wait_for(st, HEALTH_KAFKA, "kafka", check_topics, err) &&
-              wait_for(st, HEALTH_REGISTRY, "registry", register_schemas, err);
+              wait_for(st, HEALTH_KAFKA, DEPENDENCY_KAFKA, "kafka", check_topics, err) &&
+              wait_for(st, HEALTH_REGISTRY, DEPENDENCY_REGISTRY, "registry", register_schemas, err);
     if (ok) {
         db_close(st->db); /* the workers have their own */
         the_api = api;

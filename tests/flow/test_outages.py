@@ -75,6 +75,7 @@ def test_a_part_away_at_the_start_is_waited_for(scene, publisher, settled_and_ri
     service.start(wait=False)
     until(f"/readyz says {key}", lambda: waits_for(service, key), 30)
     throughout(f"/readyz says {key}", lambda: waits_for(service, key), 1)
+    assert service.metrics()[f'usaged_retries_total{{name="{key}"}}'] > 0
 
     part.start()
 
