@@ -46,7 +46,7 @@ struct ingest {
 
 /* --- the story of a batch --- */
 
-static void count_stored(struct worker *w, const struct batch *b)
+static void note_stored(struct worker *w, const struct batch *b)
 {
     for (size_t i = 0; i < b->part_count; i++) {
         const struct part *p = &b->parts[i];
@@ -54,6 +54,14 @@ static void count_stored(struct worker *w, const struct batch *b)
         slot->stored = p->to;
         slot->cleaned = b->store_parts[i].published;
         metrics_offset(p->topic_index, p->partition, MARK_STORED, p->to);
+    }
+}
+
+/* Also of partitions that are not ours any more: whoever has them does not count it. */
+static void count_stored(const struct batch *b)
+{
+    for (size_t i = 0; i < b->part_count; i++) {
+        const struct part *p = &b->parts[i];
         for (int o = 0; o < OUTCOME_COUNT; o++) {
             if (p->outcomes[o])
                 metrics_records(p->topic_index, (enum outcome)o, p->outcomes[o]);
@@ -106,8 +114,10 @@ static bool store(struct worker *w, struct batch *b, struct err *err)
         grow(w);
     if (ok)
         recover_postgres_is_well(w);
+    if (ok)
+        count_stored(b);
     if (ok && b->generation == w->generation)
-        count_stored(w, b);
+        note_stored(w, b);
     return ok;
 }
 

@@ -55,14 +55,19 @@ bool publish_begin(struct worker *w, struct batch *b, struct err *err)
 
 static void note_published(struct worker *w, const struct batch *b)
 {
-    uint64_t counts[OUTBOX_TOPICS] = {0};
     for (size_t i = 0; i < b->part_count; i++) {
         struct slot *slot = &w->slots[b->part_slots[i]];
         slot->published = b->parts[i].to;
         metrics_offset(slot->topic_index, slot->partition, MARK_PUBLISHED, slot->published);
+    }
+}
+
+static void count_published(const struct batch *b)
+{
+    uint64_t counts[OUTBOX_TOPICS] = {0};
+    for (size_t i = 0; i < b->part_count; i++)
         for (int t = 0; t < OUTBOX_TOPICS; t++)
             counts[t] += b->parts[i].events[t];
-    }
     publish_count(counts);
 }
 
@@ -92,6 +97,7 @@ bool publish_finish(struct worker *w, struct err *err)
     worker_goes(w, HEALTH_KAFKA);
     if (b->generation == w->generation)
         note_published(w, b);
+    count_published(b);
     int64_t now = instant_now();
     metrics_stage(STAGE_PUBLISH, (double)(instant_ticks() - start) / 1000);
     if (b->oldest_ms >= 0)

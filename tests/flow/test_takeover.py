@@ -8,8 +8,9 @@ import re
 import pytest
 from confluent_kafka.admin import NewPartitions
 
-from lib.faults import Failpoint
+from lib.faults import Failpoint, waits_for
 from lib.ledger import Ledger
+from lib.missed import held, held_up
 from lib.publish import Publisher
 from lib.records import Records
 from lib.settle import outcomes, stored, wait_settled, wait_without_members
@@ -415,3 +416,21 @@ def test_a_partition_that_was_refused_is_read_once_a_recovery_finds_it_mended(st
     settled_and_right()
     service.wait_ready()
     assert found(service, "equal") > stopped.partitions
+
+
+def test_a_batch_that_is_stored_while_the_group_rebalances_is_in_the_metrics(scene, publisher, source, settled_and_right):
+    """Its partition is given away before its COMMIT; only who has stored it can count it."""
+    first, second = scene.service("a"), scene.service("b")
+    first.migrate()
+    first.start()
+    with held(scene, "source_outcome"):
+        publisher.raws(source.take(20), partition=0)
+        publisher.flush()
+        until("the batch waits", lambda: held_up(scene) == 1, 15)
+        second.start(wait=False)
+        until("the first has lost its partitions", lambda: waits_for(first, "assignment"), 30)
+
+    second.wait_ready()
+    settled_and_right()
+    counted = sum(one.metric("usaged_records_total", outcome="created") for one in (first, second))
+    assert counted == outcomes(scene)["created"] == 20
