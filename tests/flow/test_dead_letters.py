@@ -158,6 +158,8 @@ def test_a_dead_letter_whose_key_or_headers_are_too_large_goes_without_them(scen
     long_key = publisher.bytes(publisher.encoded(good.next()), "too-large", key=b"k" * 65_537, headers=HEADERS, partition=0)
     long_headers = publisher.bytes(publisher.encoded(good.next()), "too-large", key=b"k", headers=[("h", b"v" * 65_536)],
                                    partition=0)
+    many_headers = publisher.bytes(publisher.encoded(good.next()), "too-large", key=b"k", headers=[("h", b"")] * 977, partition=0)
+    publisher.raw(good.next(), headers=[("h", b"")] * 976, partition=0)
     publisher.raws(good.take(20), partition=0)
     publisher.flush()
 
@@ -165,7 +167,7 @@ def test_a_dead_letter_whose_key_or_headers_are_too_large_goes_without_them(scen
 
     settled_and_right()
     letters = {letter.header("usaged.offset"): letter for letter in read_all(scene.rig.kafka, [scene.topic["dead-letter"]])}
-    for entry, header_bytes in ((long_key, "77"), (long_headers, "65537")):
+    for entry, header_bytes in ((long_key, "77"), (long_headers, "65537"), (many_headers, "977")):
         letter = letters[str(entry.offset)]
         assert letter.key is None and letter.value == entry.value
         assert letter.headers[0] == ("usaged.reason", b"too-large")
