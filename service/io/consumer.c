@@ -140,8 +140,7 @@ static bool configure(rd_kafka_conf_t *conf, const struct consumer_options *o, s
            kafka_conf_set(conf, "auto.offset.reset", "error", err) &&
            kafka_conf_set(conf, "isolation.level", "read_committed", err) &&
            kafka_conf_set(conf, "check.crcs", "true", err) &&
-           kafka_conf_set(conf, "partition.assignment.strategy", "range", err) &&
-           kafka_conf_set(conf, "allow.auto.create.topics", "false", err);
+           kafka_conf_set(conf, "partition.assignment.strategy", "range", err);
 }
 
 static bool subscribe(struct consumer *c, struct err *err)

@@ -23,7 +23,6 @@ static bool configure(rd_kafka_conf_t *conf, struct err *err)
            kafka_conf_set(conf, "isolation.level", "read_committed", err) &&
            kafka_conf_set(conf, "check.crcs", "true", err) &&
            kafka_conf_set(conf, "enable.partition.eof", "true", err) &&
-           kafka_conf_set(conf, "allow.auto.create.topics", "false", err) &&
            kafka_conf_set(conf, "queued.min.messages", "1000", err) &&
            kafka_conf_set(conf, "queued.max.messages.kbytes", "2048", err);
 }

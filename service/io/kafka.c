@@ -50,6 +50,11 @@ rd_kafka_conf_t *kafka_conf(const struct kafka_property *properties, size_t n, s
             rd_kafka_conf_destroy(conf);
             return NULL;
         }
+    /* A producer's is true, and Kafka's own setting as well: asking for a topic would make it. */
+    if (!kafka_conf_set(conf, "allow.auto.create.topics", "false", err)) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
     return conf;
 }
 

@@ -10,8 +10,8 @@ struct kafka_property {
     const char *name, *value;
 };
 
-/* A configuration with `properties` set, log lines going to our log. NULL: ERR_FATAL, librdkafka's
- * words. */
+/* A configuration with `properties` set, log lines going to our log, by which no client makes a
+ * topic. NULL: ERR_FATAL, librdkafka's words. */
 rd_kafka_conf_t *kafka_conf(const struct kafka_property *properties, size_t n, struct err *err);
 bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                     struct err *err) MUST_CHECK;

@@ -22,7 +22,6 @@ static rd_kafka_t *client_new(const struct kafka_property *properties, size_t n,
                kafka_conf_set(conf, "enable.partition.eof", "true", err) &&
                kafka_conf_set(conf, "auto.offset.reset", "earliest", err) &&
                kafka_conf_set(conf, "check.crcs", "true", err) &&
-               kafka_conf_set(conf, "allow.auto.create.topics", "false", err) &&
                kafka_conf_set(conf, "isolation.level", isolation, err);
     if (set && !(client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text)))
         err_set(err, ERR_FATAL, "librdkafka: %s", text);
