@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,22 @@ static void look_at_bounds(struct worker *w)
     }
 }
 
+/* The worker that says what one says for all; -1: none. Not always the first: where there are more
+ * workers than partitions it may have nothing to do. */
+static atomic_int teller = -1;
+
+static bool is_teller(const struct worker *w)
+{
+    int nobody = -1, me = w->number;
+    if (w->slot_count > 0)
+        return atomic_load(&teller) == me || atomic_compare_exchange_strong(&teller, &nobody, me);
+    if (atomic_load(&teller) == me) {
+        metrics_parked(0, 0); /* unless another worker has partitions this process knows nothing */
+        atomic_store(&teller, -1);
+    }
+    return false;
+}
+
 /* What one worker says for all: ratings that wait, and a partition that has outgrown its interval.
  */
 static bool look_at_tables(struct worker *w, int64_t now, struct err *err)
@@ -249,7 +266,7 @@ static bool chores(struct worker *w, struct err *err)
     storm_look();
     if (!w->publishing && !clean(w, err))
         return false;
-    return w->number != 0 || w->slot_count == 0 || look_at_tables(w, now, err);
+    return !is_teller(w) || look_at_tables(w, now, err);
 }
 
 /* What was dropped while something was waited for comes again. */

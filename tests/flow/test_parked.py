@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 from lib.faults import QUICK, Failpoint, throughout
 from lib.missed import counting_held, held, held_up, miss
+from lib.publish import Publisher
 from lib.records import Records, id_of
 from lib.settle import outcomes, owed
 from rig.wait import until
@@ -43,6 +44,24 @@ def test_a_rating_and_its_usage_that_are_stored_at_once_are_joined_by_the_sweep(
     assert ended(pair, "@http") == {"changed": 10}
     assert pair.main.metric("usaged_parked_ended_total", outcome="changed") == 10
     until("the gauge has followed", lambda: pair.main.metric("usaged_parked") == 0, 15)
+
+
+def test_the_ratings_that_wait_are_counted_by_whoever_has_partitions(rig):
+    """Of eight workers one gets the only partition of each topic, seldom the first; the group gives it to `a` before `b`."""
+    scene, source = rig.scene("one-partition", partitions=1), Records(205)
+    publisher, first, second = Publisher(scene), scene.service("b", {"workers": 8}), scene.service("a")
+    first.migrate()
+    first.start()
+    for record in source.take(3):
+        publisher.rated(source.rating_of(record), expect="parked")
+    publisher.flush()
+    until("the gauge has followed", lambda: first.metric("usaged_parked") == 3, 30)
+
+    second.start()
+
+    until("the gauge has followed", lambda: second.metric("usaged_parked") == 3, 30)
+    until("the other one says nothing", lambda: first.metric("usaged_parked") == 0, 30)
+    scene.stop()
 
 
 def swept(scene):
