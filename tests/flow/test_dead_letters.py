@@ -191,6 +191,33 @@ def test_all_unknown_ids_of_a_batch_wait_together(scene, publisher, settled_and_
     assert len(lines(service, "waiting for=registry")) < 40, "not once for each"
 
 
+def test_a_partition_waits_for_an_unknown_id_once_in_a_minute(scene, publisher, settled_and_right):
+    wait_s = 8
+    service = scene.service(settings={"registry.unknown-wait": f"{wait_s}s"})
+    service.migrate()
+    service.start()
+    good = Records(408)
+    avro = publisher.encoded(good.next())[5:]
+    began = time.monotonic()
+
+    publisher.bytes(framed(1_000_000, avro), "schema-unknown", partition=0)
+    publisher.raws(good.take(5), partition=1)
+    publisher.flush()
+    until("the other partition goes on", lambda: outcomes(scene) == {"created": 5}, wait_s)
+    until("it is dead", lambda: outcomes(scene).get("dead") == 1, 30)
+    waited = time.monotonic() - began
+    publisher.bytes(framed(1_000_001, avro), "schema-unknown", partition=0)  # this partition has waited
+    publisher.bytes(b"\0" + (7).to_bytes(8, "big") + avro, "schema-unknown", partition=0)
+    publisher.bytes(framed(1_000_000, avro), "schema-unknown", partition=2)  # this id is known to be unknown
+    publisher.flush()
+    until("they are dead at once", lambda: outcomes(scene).get("dead") == 4, wait_s - 1)
+
+    assert waited >= wait_s
+    settled_and_right()
+    texts = [letter.header("usaged.text") for letter in read_all(scene.rig.kafka, [scene.topic["dead-letter"]])]
+    assert sum("ids of 8 bytes" in text for text in texts) == 1
+
+
 @pytest.mark.parametrize("count", [80, pytest.param(800, marks=pytest.mark.long)])
 def test_the_ids_of_a_storm_are_asked_for_eight_at_once_and_hardly_twice(scene, publisher, settled_and_right, count):
     registry = SlowRegistry(scene.rig.registry.url, 0.05)
