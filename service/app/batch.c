@@ -25,7 +25,8 @@ void batch_init(struct batch *b, const struct settings *s)
 {
     *b = (struct batch){0};
     b->pieces = calloc((size_t)s->batch_records, sizeof *b->pieces);
-    if (!b->pieces)
+    b->arrivals = calloc((size_t)s->batch_records, sizeof *b->arrivals);
+    if (!b->pieces || !b->arrivals)
         abort();
 }
 
@@ -34,6 +35,7 @@ void batch_fini(struct batch *b)
     for (size_t i = 0; i < b->part_size; i++)
         buf_fini(&b->parts[i].messages);
     free(b->pieces);
+    free(b->arrivals);
     free(b->parts);
     free(b->part_slots);
     free(b->store_parts);
@@ -360,7 +362,7 @@ bool batch_decode(struct worker *w, struct batch *b)
     struct batch_look look = batch_look();
     struct err why = {0};
     size_t decoded_max = arena_bytes(w->arena) + DECODED_MAX;
-    b->oldest_ms = -1;
+    b->arrival_count = 0;
     for (size_t i = 0; i < b->piece_count; i++) {
         struct slot *slot = &w->slots[b->pieces[i].slot];
         struct entry *e = &c->entries[c->entry_count];
@@ -377,8 +379,8 @@ bool batch_decode(struct worker *w, struct batch *b)
         }
         e->part = b->pieces[i].slot; /* for now: make_parts() knows the part */
         last[b->pieces[i].slot] = e->in.offset;
-        if (e->in.timestamp >= 0 && (b->oldest_ms < 0 || e->in.timestamp < b->oldest_ms))
-            b->oldest_ms = e->in.timestamp;
+        if (e->in.timestamp >= 0)
+            b->arrivals[b->arrival_count++] = e->in.timestamp;
         c->entry_count++;
     }
     make_parts(w, b, last);

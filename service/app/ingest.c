@@ -75,8 +75,7 @@ static void count_stored(const struct batch *b)
     }
     counts_parked(&b->changes);
     storm_look();
-    if (b->oldest_ms >= 0)
-        metrics_delay(false, (double)(instant_now() - b->oldest_ms) / 1000, b->changes.entry_count);
+    metrics_delays(false, b->arrivals, b->arrival_count);
 }
 
 /* The usages that a batch rates, or their events, are too large together. It is forgotten like one

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/metrics_process.h"
+#include "base/instant.h"
 
 #ifndef USAGED_VERSION
 #define USAGED_VERSION "0.1.0"
@@ -165,9 +166,14 @@ void metrics_stage(enum metrics_stage stage, double seconds)
     observe(&stages[stage], nanoseconds(seconds), 1);
 }
 
-void metrics_delay(bool published, double seconds, uint64_t n)
+void metrics_delays(bool published, const int64_t *since, size_t n)
 {
-    observe(&delays[published], nanoseconds(seconds), n);
+    int64_t now = instant_now();
+    for (size_t i = 0, same; i < n; i += same) {
+        for (same = 1; i + same < n && since[i + same] == since[i];)
+            same++;
+        observe(&delays[published], nanoseconds((double)(now - since[i]) / 1000), same);
+    }
 }
 
 void metrics_takeover(enum metrics_found found)

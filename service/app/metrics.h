@@ -40,7 +40,8 @@ void metrics_events(int outbox_topic, uint64_t n);
 void metrics_parked_ended(enum outcome outcome, uint64_t n);
 void metrics_batch(uint64_t records);
 void metrics_stage(enum metrics_stage stage, double seconds);
-void metrics_delay(bool published, double seconds, uint64_t n);
+/* Records with these Kafka timestamps (ms) are stored, or published, now. */
+void metrics_delays(bool published, const int64_t *since, size_t n);
 void metrics_takeover(enum metrics_found found);
 void metrics_dependency(enum metrics_dependency d, bool up);
 void metrics_retry(enum metrics_dependency d);

@@ -98,10 +98,8 @@ bool publish_finish(struct worker *w, struct err *err)
     if (b->generation == w->generation)
         note_published(w, b);
     count_published(b);
-    int64_t now = instant_now();
     metrics_stage(STAGE_PUBLISH, (double)(instant_ticks() - start) / 1000);
-    if (b->oldest_ms >= 0)
-        metrics_delay(true, (double)(now - b->oldest_ms) / 1000, b->changes.entry_count);
+    metrics_delays(true, b->arrivals, b->arrival_count);
     return true;
 }
 

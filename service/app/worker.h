@@ -60,7 +60,9 @@ struct batch {
     struct store_part *store_parts;
     size_t part_count, part_size;
     struct changes changes;
-    int64_t oldest_ms, polled_at; /* for the metrics of delay */
+    int64_t polled_at; /* ticks */
+    int64_t *arrivals; /* for the metrics of delay: the Kafka timestamps that its records have */
+    size_t arrival_count;
 };
 
 struct worker {

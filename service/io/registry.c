@@ -227,9 +227,6 @@ static struct registry_parsed post(struct registry *r, const char *subject, cons
     buf_fini(&url);
     free(body);
     json_decref(object);
-    atomic_store(&r->up, p.kind != REGISTRY_ANSWER_AWAY);
-    if (p.kind == REGISTRY_ANSWER_AWAY)
-        atomic_fetch_add(&r->retries, 1);
     return p;
 }
 
@@ -319,14 +316,4 @@ void registry_free(struct registry *r)
     pthread_mutex_destroy(&r->subject_lock);
     free(r->url);
     free(r);
-}
-
-bool registry_up(const struct registry *r)
-{
-    return atomic_load(&r->up);
-}
-
-uint64_t registry_retries(const struct registry *r)
-{
-    return atomic_load(&r->retries);
 }

@@ -69,7 +69,3 @@ bool registry_first_look(const struct registry_schema *schema);
  * absent and not to be registered; the text has the registry's answer. */
 bool registry_subject(struct registry *r, const char *subject, const char *schema,
                       bool may_register, int32_t *id, struct err *err) MUST_CHECK;
-
-/* For /metrics: answered last time it was asked; failed requests so far. */
-bool registry_up(const struct registry *r);
-uint64_t registry_retries(const struct registry *r);

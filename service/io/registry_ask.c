@@ -141,9 +141,6 @@ static void note(struct registry *r, struct entry *e, const struct registry_pars
 {
     int64_t now = instant_ticks();
     bool away = p->kind == REGISTRY_ANSWER_AWAY;
-    atomic_store(&r->up, !away);
-    if (away)
-        atomic_fetch_add(&r->retries, 1);
     if (away && p->why.code == 0) {
         if (r->silent_until <= now)
             note_silence(r, &p->why, now);

@@ -60,8 +60,6 @@ struct registry {
     int asker_count;
     pthread_mutex_t subject_lock;
     struct fetch *subject_fetch;
-    atomic_bool up;
-    atomic_uint_fast64_t retries;
 };
 
 /* False: the system has no more threads. Either way registry_askers_end() ends those that run. */

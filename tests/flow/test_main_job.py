@@ -1,11 +1,14 @@
 """The main job on real parts: each outcome that a record may have, once, with its event."""
 
+import time
+
 import pytest
 from lib.faults import lines
 from lib.records import Records, id_of
 from lib.schemas import PLAIN
 from lib.schemas_rated import RATED_PLAIN
 from lib.settle import outcomes, wait_settled
+from rig.wait import until
 
 
 def test_a_raw_record_becomes_a_usage_and_a_create_event(started, publisher, settled_and_right):
@@ -219,3 +222,20 @@ def test_brokers_know_it_by_the_client_id_that_is_set(scene, publisher, settled_
     group = scene.rig.kafka.admin().describe_consumer_groups([scene.group])[scene.group].result()
 
     assert [member.client_id for member in group.members] == ["billing-ingest"] * 2
+
+
+def test_each_record_has_its_own_delay(scene, publisher, settled_and_right):
+    """Also in a batch with others: what has waited for an hour says nothing of what has just come."""
+    hour_ago = int(time.time() * 1000) - 3_600_000
+    for i, record in enumerate(Records(77).take(20)):
+        publisher.raw(record, partition=0, timestamp=hour_ago if i % 2 else 0)
+    publisher.flush()
+    service = scene.service()
+    service.migrate()
+
+    service.start()
+
+    settled_and_right()
+    for to in ("stored", "published"):
+        until(f"all are told as {to}", lambda to=to: service.metric("usaged_delay_seconds_count", to=to) == 20)
+        assert [service.metric("usaged_delay_seconds_bucket", to=to, le=le) for le in ("1800", "7200")] == [10, 20]

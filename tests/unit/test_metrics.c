@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "app/metrics.h"
+#include "base/instant.h"
 
 static struct settings settings = {
     .topic_in[INBOUND_RAW] = {.count = 2, .names = {"usage.raw", "usage.raw2"}},
@@ -109,15 +110,20 @@ static void histograms_add_up_from_bucket_to_bucket(void **state)
     assert_true(value("usaged_batch_records_count") == 1);
 }
 
-static void a_delay_counts_its_records_and_is_never_negative(void **state)
+static void each_record_has_its_own_delay_which_is_never_negative(void **state)
 {
     (void)state;
-    metrics_delay(true, 0.15, 10);
-    metrics_delay(true, -3, 1);
+    int64_t now = instant_now();
+    const int64_t since[] = {now - 6000, now - 6000, now + 60000, now - 3600000, now - 6000};
+    metrics_delays(true, since, sizeof since / sizeof *since);
 
     assert_true(value("usaged_delay_seconds_bucket{to=\"published\",le=\"0.02\"}") == 1);
-    assert_true(value("usaged_delay_seconds_bucket{to=\"published\",le=\"0.2\"}") == 11);
-    assert_true(value("usaged_delay_seconds_count{to=\"published\"}") == 11);
+    assert_true(value("usaged_delay_seconds_bucket{to=\"published\",le=\"5\"}") == 1);
+    assert_true(value("usaged_delay_seconds_bucket{to=\"published\",le=\"30\"}") == 4);
+    assert_true(value("usaged_delay_seconds_bucket{to=\"published\",le=\"1800\"}") == 4);
+    assert_true(value("usaged_delay_seconds_bucket{to=\"published\",le=\"7200\"}") == 5);
+    assert_true(value("usaged_delay_seconds_count{to=\"published\"}") == 5);
+    assert_true(value("usaged_delay_seconds_sum{to=\"published\"}") >= 3618);
     assert_true(value("usaged_delay_seconds_count{to=\"stored\"}") == 0);
 }
 
@@ -215,7 +221,7 @@ int main(void)
         cmocka_unit_test(records_and_dead_letters_are_counted_by_topic),
         cmocka_unit_test(events_that_share_a_topic_are_one_series),
         cmocka_unit_test(histograms_add_up_from_bucket_to_bucket),
-        cmocka_unit_test(a_delay_counts_its_records_and_is_never_negative),
+        cmocka_unit_test(each_record_has_its_own_delay_which_is_never_negative),
         cmocka_unit_test(offsets_are_shown_for_owned_partitions_only),
         cmocka_unit_test(gauges_show_the_last_value),
         cmocka_unit_test(requests_are_counted_by_method_route_and_status),
