@@ -39,8 +39,7 @@ class Kills:
         for service in self.services:
             self._start(service)
         while self._left or any(self._armed.values()):
-            self._stir()
-            victim = self.traffic.until(f"one of {self.armed()} fires", self._dead, 90)
+            victim = self._next_victim()
             point = self._armed[victim.name]
             assert point is not None and point.fired(), f"{victim.name} has ended by itself, see {victim.log_file}"
             self.fired.append(point)
@@ -64,12 +63,23 @@ class Kills:
     def _dead(self) -> Service | None:
         return next((service for service in self.services if not service.alive()), None)
 
-    def _stir(self) -> None:
+    def _next_victim(self) -> Service:
+        """Who comes and goes while the other one is not in the group yet is no rebalance for it: then it does so again."""
+        for _ in range(4):
+            stirred = self._stir()
+            try:
+                return self.traffic.until(f"one of {self.armed()} fires", self._dead, 25 if stirred else 90)
+            except TimeoutError:
+                if not stirred:
+                    raise
+        raise TimeoutError(f"none of {self.armed()} fires, whoever comes and goes")
+
+    def _stir(self) -> bool:
         """A place in a rebalance is reached only if somebody comes or goes: if nobody has anything else to die of, one
-        goes by itself and comes again."""
+        goes by itself and comes again. True: that was so."""
         armed = {name: point for name, point in self._armed.items() if point}
         if not armed or any(point.name not in REBALANCE_PLACES for point in armed.values()):
-            return
+            return False
         wanted = self.traffic.rated + 100
         self.traffic.until("records pass", lambda: self._dead() or self.traffic.rated >= wanted)
         other = next(service for service in self.services if service.name != next(iter(armed)))
@@ -79,6 +89,7 @@ class Kills:
             point = self._armed[other.name]
             if point is None or not point.fired():
                 other.start(wait=False, env=point.env if point else None)
+        return True
 
 
 def check_kills(kills: Kills, rounds: int = 1) -> None:

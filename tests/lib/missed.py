@@ -53,9 +53,9 @@ def miss(scene: Scene, publisher: Publisher, source: Records, count: int, **rati
     writes to: both transactions have done all else when they come to it."""
     records = source.take(count)
     with held(scene, "source_outcome"):
-        publisher.raws(records, partition=RAW_PARTITION)
-        for record in records:
-            publisher.rated(source.rating_of(record, **rating), partition=RATED_PARTITION, expect={"parked", "changed"})
-        publisher.flush()
+        with publisher.together():
+            publisher.raws(records, partition=RAW_PARTITION)
+            for record in records:
+                publisher.rated(source.rating_of(record, **rating), partition=RATED_PARTITION, expect={"parked", "changed"})
         until("two transactions are open", lambda: held_up(scene) == 2, 15)
     return records

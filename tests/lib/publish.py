@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Iterable, Optional
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Optional
 
 import requests
 from confluent_kafka import KafkaError, Message, Producer
@@ -47,6 +49,7 @@ class Publisher:
         self._writers: dict[str, Writer] = {}
         self._failed: Optional[KafkaError] = None
         self._unplaced: list[Entry] = []
+        self._waiting: Optional[list[Callable[[], None]]] = None
         self._producer = Producer({**scene.rig.kafka.client, "enable.idempotence": True, "linger.ms": 5,
                                    "partitioner": "murmur2_random", "compression.type": "lz4",
                                    "queue.buffering.max.messages": 2_000_000, "message.max.bytes": 4_000_000,
@@ -118,10 +121,24 @@ class Publisher:
         more = {} if partition is None else {"partition": partition}
         # Ours and not the report's, which is another one if the broker had the batch already.
         entry.timestamp = more["timestamp"] = timestamp or int(time.time() * 1000)
-        self._producer.produce(entry.topic, entry.value, entry.key, headers=entry.headers or None,
-                               on_delivery=delivered, **more)
+        produce = partial(self._producer.produce, entry.topic, entry.value, entry.key, headers=entry.headers or None,
+                          on_delivery=delivered, **more)
+        if self._waiting is not None:
+            self._waiting.append(produce)
+            return entry
+        produce()
         self._producer.poll(0)
         return entry
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is published inside is sent at the end, at once: one batch of the service's takes all of a partition."""
+        self._waiting = []
+        yield
+        waiting, self._waiting = self._waiting, None
+        for produce in waiting:
+            produce()
+        self.flush()
 
     def flush(self, seconds: float = 120) -> None:
         """Waits until all is acknowledged; an error of any record is raised here."""
