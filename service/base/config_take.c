@@ -36,7 +36,7 @@ static const char *take_number(struct arena *a, const struct config_value *v, vo
     const struct config_setting *s = v->setting;
     bool bare = ends_with(s->name, "-ms");
     char low[UNITS_CHARS], high[UNITS_CHARS];
-    int64_t number;
+    int64_t number = 0;
     if (s->type == CONFIG_INTEGER && !units_integer(v->text, &number))
         return "is not a whole number";
     if (s->type == CONFIG_DURATION && !units_duration(v->text, bare, &number))

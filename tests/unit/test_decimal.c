@@ -157,7 +157,7 @@ static void the_shortest_bytes_read_back_as_the_same_number(void **state)
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         unsigned char bytes[16];
-        struct decimal d;
+        struct decimal d = {0};
         size_t n = decimal_to_be(parsed(numbers[i]), bytes);
         assert_int_equal(n, lengths[i]);
         assert_true(decimal_from_be(bytes, n, 0, &d));

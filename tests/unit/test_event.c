@@ -157,7 +157,7 @@ static void has_decimal(const avro_value_t *root, const char *path, const char *
     avro_value_t v = at(root, path);
     const void *bytes;
     size_t n;
-    struct decimal d;
+    struct decimal d = {0};
     char text[DECIMAL_CHARS];
     assert_int_equal(avro_value_get_bytes(&v, &bytes, &n), 0);
     assert_true(decimal_from_be(bytes, n, 9, &d));
