@@ -68,10 +68,12 @@ struct producer *producer_new(const struct producer_options *options)
  * moment. */
 static void drop_messages(struct producer *p)
 {
+    rd_kafka_resp_err_t report = p->report;
     if (rd_kafka_outq_len(p->client) == 0)
         return;
     rd_kafka_purge(p->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_flush(p->client, DROP_MS);
+    p->report = report; /* what is dropped here was not refused */
 }
 
 static void destroy_client(struct producer *p)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "io/kafka.h"
 #include "io/producer.h"
 
@@ -83,6 +84,7 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     const struct kafka_property bootstrap = {"bootstrap.servers", argv[1]};
+    log_set_level(LOG_DEBUG); /* librdkafka tells of a producer that ends with messages under way */
     int times = atoi(argv[3]), out = 0;
     struct producer *p = open_one(&bootstrap);
     for (int i = 0; i < times; i++) {
