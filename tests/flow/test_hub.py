@@ -12,6 +12,7 @@ from lib.hub import DIGITS, Hub, check_numbers
 from lib.listener import CLOSE, HANG
 from lib.publish import Publisher
 from lib.records import Records
+from lib.writers import published
 from rig.wait import until
 
 RATING = {"ratingDate": "2026-11-20T08:18:41.007Z", "taxExcludedRatingAmount": {"unit": "CNY", "value": 0.60},
@@ -27,10 +28,12 @@ def hub(rig):
 
 @pytest.fixture
 def registered(hub):
-    """Registers listeners that are gone after the test."""
+    """Registers listeners that are gone after the test, each behind all that was written over HTTP by then: an answer to a
+    write comes before its event is in Kafka, so that a listener that is registered in between may rightly be told of it."""
     ids = []
 
     def register(callback, query=None):
+        until("all that was written is published", lambda: published(hub.scene))
         ids.append(hub.register(callback, query))
         return ids[-1]
 
