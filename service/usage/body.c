@@ -151,13 +151,23 @@ static void finish(const struct work *w, struct body *out)
         body_content(u, out->source, out->record_id, w->s->default_specification_id, w->a);
 }
 
+bool body_natural_key(const struct usage *u, struct body_key *out)
+{
+    *out = (struct body_key){body_key_part(u, MAPPING_SOURCE_NAME, MAPPING_SOURCE_BYTES),
+                             body_key_part(u, MAPPING_RECORD_ID_NAME, MAPPING_NAME_BYTES),
+                             u->usage_date};
+    bool natural = out->source.n > 0 && out->record_id.n > 0;
+    if (!natural)
+        out->source = out->record_id = (struct text){0};
+    return natural;
+}
+
 static void take_key(const struct usage *u, struct body *out)
 {
-    out->source = body_key_part(u, MAPPING_SOURCE_NAME, MAPPING_SOURCE_BYTES);
-    out->record_id = body_key_part(u, MAPPING_RECORD_ID_NAME, MAPPING_NAME_BYTES);
-    out->natural = out->source.n > 0 && out->record_id.n > 0;
-    if (!out->natural)
-        out->source = out->record_id = (struct text){0};
+    struct body_key key;
+    out->natural = body_natural_key(u, &key);
+    out->source = key.source;
+    out->record_id = key.record_id;
 }
 
 bool body_usage(struct text json, const struct mapping_settings *s, int64_t now_ms, struct arena *a,
@@ -223,11 +233,9 @@ static void check_document_date(struct work *w, int64_t usage_date)
 bool body_line_key(struct text json, struct arena *a, struct body_key *out, struct err *err)
 {
     struct work w = start(NULL, a, err);
-    struct body body = {0};
     if (!read_body(&w, json))
         return false;
-    take_key(w.u, &body);
-    *out = (struct body_key){body.source, body.record_id, w.u->usage_date};
+    (void)body_natural_key(w.u, out);
     return true;
 }
 

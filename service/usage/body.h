@@ -37,6 +37,10 @@ struct body_key {
     int64_t usage_date;
 };
 
+/* The natural key in the characteristics of a usage, as body_usage() has it, and its date; false:
+ * there is none, and source and record_id are absent. */
+bool body_natural_key(const struct usage *u, struct body_key *out);
+
 /* A UsageDocument: the key is the record's, its characteristics are added where the document has
  * none of the name. `kafka_ms` -1: none. */
 bool body_document(struct text json, const struct mapping_settings *s, const struct body_key *key,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "usage/body.h"
 #include "usage/changes_parts.h"
 #include "usage/id.h"
 
@@ -38,31 +39,6 @@ static void create(struct changes *c, struct group *g, struct entry *e)
     f->record_id = e->change.record_id;
 }
 
-/* The first texts of those names, or the last; false: they are not what the id was made of. */
-static bool find_key(const struct usage *u, bool first, struct effect *f)
-{
-    const struct characteristic *items = u->characteristics.items;
-    size_t n = u->characteristics.count;
-    struct text source = {0}, record_id = {0};
-    for (size_t i = 0; i < n && !(source.p && record_id.p); i++) {
-        const struct characteristic *c = &items[first ? i : n - 1 - i];
-        if (c->value.kind != VALUE_TEXT || c->value.text.n == 0)
-            continue;
-        if (!source.p && text_is(c->name, "sourceSystem"))
-            source = c->value.text;
-        else if (!record_id.p && text_is(c->name, "sourceRecordId"))
-            record_id = c->value.text;
-    }
-    if (!source.p || !record_id.p)
-        return false;
-    struct usage_id id = id_of_record(source, record_id, u->usage_date);
-    if (id_compare(&id, &u->id) != 0)
-        return false;
-    f->source = source;
-    f->record_id = record_id;
-    return true;
-}
-
 void changes_correlate(const struct usage *u, const struct change *change, struct effect *f)
 {
     if (change && change->source.p) {
@@ -70,9 +46,15 @@ void changes_correlate(const struct usage *u, const struct change *change, struc
         f->record_id = change->record_id;
         return;
     }
-    /* The mapping puts a record's key at the end; a body's is of the first that it has. */
-    if (!find_key(u, false, f))
-        find_key(u, true, f);
+    struct body_key key;
+    if (!body_natural_key(u, &key))
+        return;
+    /* Of a record that has such characteristics of its own, these are not what it is. */
+    struct usage_id id = id_of_record(key.source, key.record_id, key.usage_date);
+    if (id_compare(&id, &u->id) != 0)
+        return;
+    f->source = key.source;
+    f->record_id = key.record_id;
 }
 
 static void die_large(const struct changes *c, struct verdict *v)

@@ -316,6 +316,22 @@ def test_a_deleted_usage_keeps_its_key(writing):
     writing.post(body).is_error(409)
 
 
+def test_what_a_record_has_of_the_names_of_its_key_is_not_taken_for_the_key(writing):
+    """The mapping adds no characteristics then (wire contract 1.5): what is stored no longer says which record it was."""
+    publisher, record = Publisher(writing.scene), Records(304).next()
+    record["usageCharacteristic"] = [{"name": name, "value": "its own", "valueType": "string"}
+                                     for name in ("sourceSystem", "sourceRecordId")]
+    publisher.raw(record)
+    publisher.flush()
+    wait_settled(writing.scene, publisher.ledger)
+
+    assert writing.send("PATCH", f"/usage/{id_of(record)}", {"description": "x"}).status == 200
+    assert writing.send("DELETE", f"/usage/{id_of(record)}").status == 204
+
+    told = [event["correlationId"] for event in writing.events(id_of(record), 3)]
+    assert told == [f"{record['source']}/{record['recordId']}", None, None]
+
+
 # --- Idempotency-Key ---
 
 
