@@ -6,6 +6,7 @@
 #include "base/jsonr.h"
 #include "base/pattern.h"
 #include "usage/hub_event.h"
+#include "usage/id.h"
 #include "usage/query_parts.h"
 
 enum { ARENA_BLOCK = 4096 };
@@ -69,6 +70,25 @@ static bool compile_patterns(struct query_event *q, struct test *t, struct err *
     return true;
 }
 
+/* A usage's id is asked for in either case, as in a list; in an event it is in lower case. */
+static void fold_ids(struct query_event *q, const struct query_condition *c)
+{
+    struct text *t = c->values.items;
+    const struct attribute *last = attribute_last(&c->path);
+    bool usage =
+        c->path.depth > 1 && c->path.steps[c->path.depth - 2]->parts == query_usages.attributes;
+    if (!usage || last->role != ROLE_ID || c->op == QUERY_REGEX)
+        return;
+    for (size_t i = 0; i < c->values.count; i++) {
+        struct usage_id id;
+        char *folded = arena_alloc(q->arena, ID_CHARS);
+        if (!id_parse(t[i], &id))
+            continue;
+        id_print(&id, folded);
+        t[i] = text_of(folded);
+    }
+}
+
 static bool take_group(struct query_event *q, const struct query_group *from,
                        struct test_group *out, struct err *err)
 {
@@ -77,6 +97,7 @@ static bool take_group(struct query_event *q, const struct query_group *from,
     out->tests = arena_zero(q->arena, out->count * sizeof *out->tests);
     for (size_t i = 0; i < out->count; i++) {
         out->tests[i].c = &c[i];
+        fold_ids(q, &c[i]);
         if (!check_event_types(&c[i], err) || !compile_patterns(q, &out->tests[i], err))
             return false;
     }

@@ -227,6 +227,31 @@ static void what_is_as_deep_as_a_body_may_be_is_told_and_judged(void **state)
     query_event_free(q);
 }
 
+static bool asked(const char *query, const char *event)
+{
+    struct err err;
+    struct query_event *q = query_event_new(text_of(query), &err);
+    assert_non_null(q);
+    bool matches = query_event_matches(q, text_of(event), a);
+    query_event_free(q);
+    return matches;
+}
+
+static void an_id_is_asked_for_in_upper_or_lower_case(void **state)
+{
+    (void)state;
+    const char *usage = "{\"event\":{\"usage\":{\"id\":\"01a20779-75ca-882e-8c96-86cbff439931\"}}}",
+               *other = "{\"event\":{\"usage\":{\"id\":\"01a20779-75ca-882e-8c96-86cbff439932\"}}}";
+
+    assert_true(asked("event.usage.id=01A20779-75CA-882E-8C96-86CBFF439931", usage));
+    assert_true(asked("event.usage.id=x,01A20779-75ca-882e-8c96-86cbff439931", usage));
+    assert_false(asked("event.usage.id=01A20779-75CA-882E-8C96-86CBFF439931", other));
+    assert_false(asked("event.usage.id.ne=01A20779-75CA-882E-8C96-86CBFF439931", usage));
+    assert_true(asked("event.usage.id.gt=01A20779-75CA-882E-8C96-86CBFF439931", other));
+    assert_false(asked("event.usageSpecification.id=A",
+                       "{\"event\":{\"usageSpecification\":{\"id\":\"a\"}}}"));
+}
+
 static void specifications_come_out_of_the_union(void **state)
 {
     (void)state;
@@ -333,6 +358,7 @@ int main(void)
         cmocka_unit_test(what_parts_have_beyond_their_fields_comes_back),
         cmocka_unit_test(what_is_as_deep_as_a_body_may_be_is_told_and_judged),
         cmocka_unit_test(specifications_come_out_of_the_union),
+        cmocka_unit_test(an_id_is_asked_for_in_upper_or_lower_case),
         cmocka_unit_test(what_is_no_event_of_ours_is_refused),
         cmocka_unit_test(a_union_is_taken_only_of_records_that_are_one_thing),
     };
