@@ -30,6 +30,7 @@ enum {
     FINISH_LOOK_MS = 50,
     BREATH_MS = 200, /* deliveries, before there is another look whether PostgreSQL has answered */
     BREATH_LOOK_MS = 20,
+    GO_ON_MS = 50,
     DATABASE_MS = 5000,
     STATEMENT_MS = 4000, /* less: what we give up must not stay in line for a lock */
     ARENA_BLOCK = 64 * 1024
@@ -349,6 +350,23 @@ static bool step(struct hub *h, bool *more)
     return true;
 }
 
+/* libcurl counts the time of a delivery whether we look or not: a listener that has answered long
+ * ago would else have failed. */
+static void look_at_deliveries(struct hub *h, int wait_ms, const int *fds, size_t n)
+{
+    poster_run(h->poster, wait_ms, fds, n);
+    hub_lanes_results(h);
+    h->deliveries_at = instant_ticks();
+}
+
+void hub_go_on(struct hub *h)
+{
+    if (instant_ticks() - h->deliveries_at < GO_ON_MS)
+        return;
+    health_beat(h->owner);
+    look_at_deliveries(h, 0, NULL, 0);
+}
+
 static void live(struct hub *h)
 {
     bool more;
@@ -357,8 +375,7 @@ static void live(struct hub *h)
         health_beat(h->owner);
         if (!step(h, &more))
             return;
-        poster_run(h->poster, idle_ms(h, more), fds, 2);
-        hub_lanes_results(h);
+        look_at_deliveries(h, idle_ms(h, more), fds, 2);
     }
 }
 
@@ -367,14 +384,11 @@ static void finish(struct hub *h)
 {
     int64_t end = instant_ticks() + FINISH_MS;
     h->ending = true;
-    while (!poster_is_idle(h->poster) && instant_ticks() < end) {
-        poster_run(h->poster, FINISH_LOOK_MS, NULL, 0);
-        hub_lanes_results(h);
-    }
+    while (!poster_is_idle(h->poster) && instant_ticks() < end)
+        look_at_deliveries(h, FINISH_LOOK_MS, NULL, 0);
 }
 
-/* While PostgreSQL is waited for. Deliveries go on: libcurl counts the time of a delivery whether
- * we look or not, so a listener that has answered long ago would else have failed. */
+/* While PostgreSQL is waited for. */
 static void breathe(void *hub, int waited_ms)
 {
     (void)waited_ms;
@@ -385,8 +399,7 @@ static void breathe(void *hub, int waited_ms)
         hub_lanes_retry(h);
         if (poster_is_idle(h->poster))
             return;
-        poster_run(h->poster, BREATH_LOOK_MS, NULL, 0);
-        hub_lanes_results(h);
+        look_at_deliveries(h, BREATH_LOOK_MS, NULL, 0);
     } while (instant_ticks() < end && !stop_asked());
 }
 

@@ -107,11 +107,18 @@ struct hub {
     int place_count, cursor_count, first_place;
     struct lanes retrying;
     int64_t next_look, next_take_over, next_catch_up, next_patience; /* ticks */
+    int64_t deliveries_at;                                           /* ticks: when they were looked
+                                                                        at last */
     int64_t said_passed;                                             /* ticks */
     bool away;                                                       /* said so in the log */
     int64_t away_at;                                                 /* ticks: the last error's */
     bool ending;                                                     /* nothing more is sent */
 };
+
+/* --- hub.c ------------------------------------------------------------------------------------ */
+
+/* On the way of what may take long: looks at deliveries if nobody did for some time. */
+void hub_go_on(struct hub *h);
 
 /* --- hub_lanes.c ------------------------------------------------------------------------------ */
 

@@ -13,6 +13,7 @@
 enum {
     FRONT_TURN = 500, /* messages, before others have their turn */
     CURSOR_TURN = 200,
+    TURN_MS = 50, /* or so long */
     BOUNDS_MS = 5000,
     FAR = 5000, /* offsets: a cursor that reads through so many wastes what a new one costs */
     SCHEMA_MS = 500,
@@ -104,6 +105,21 @@ static enum decoded decode(struct hub *h, const rd_kafka_message_t *m, int wait_
     return DECODED;
 }
 
+/* What the regular expressions of all listeners may cost for one event, some seconds (pattern.h):
+ * a listener whose query is dear does not stop the others, nor do many of them. */
+enum { STEPS_MAX = 100000000, LISTENER_STEPS_MAX = 5000000, LISTENER_STEPS_LEAST = 50000 };
+
+static bool wants(struct hub *h, const struct listener *l, const struct payload *payload,
+                  int64_t *left)
+{
+    int64_t given = *left > LISTENER_STEPS_MAX ? LISTENER_STEPS_MAX : LISTENER_STEPS_LEAST;
+    int64_t steps = given;
+    bool wanted =
+        query_event_matches(l->query, (struct text){payload->json, payload->n}, h->scratch, &steps);
+    *left -= given - steps;
+    return wanted;
+}
+
 /* Shows a message to all lanes that need it, where `from` is the end of the one before. False: its
  * schema is not to be had yet, and nobody has taken it. */
 static bool offer(struct hub *h, struct place *place, const rd_kafka_message_t *m, int64_t from,
@@ -112,6 +128,7 @@ static bool offer(struct hub *h, struct place *place, const rd_kafka_message_t *
     struct payload *payload = NULL;
     struct err err;
     bool looked = false;
+    int64_t steps = STEPS_MAX;
     arena_reset(h->scratch);
     for (size_t i = 0; i < h->listener_count; i++) {
         struct lane *lane = h->listeners[i]->lanes[place->number];
@@ -125,10 +142,9 @@ static bool offer(struct hub *h, struct place *place, const rd_kafka_message_t *
                 say_passed(h, place, m, err.text);
             looked = true;
         }
-        bool wanted =
-            payload && query_event_matches(h->listeners[i]->query,
-                                           (struct text){payload->json, payload->n}, h->scratch);
+        bool wanted = payload && wants(h, h->listeners[i], payload, &steps);
         hub_lane_take(h, lane, m->offset, wanted ? payload : NULL);
+        hub_go_on(h);
     }
     if (payload && --payload->count == 0)
         free(payload);
@@ -172,8 +188,9 @@ bool hub_position_is_gone(const struct err *err)
 bool hub_read_front(struct hub *h, struct err *err)
 {
     struct err one;
+    int64_t end = instant_ticks() + TURN_MS;
     err_clear(err);
-    for (int i = 0; i < FRONT_TURN; i++) {
+    for (int i = 0; i < FRONT_TURN && instant_ticks() < end; i++) {
         rd_kafka_message_t *m = consumer_poll(h->consumer, 0, &one);
         if (!m && one.kind == ERR_NONE)
             return false;
@@ -332,6 +349,7 @@ static bool step_cursor(struct hub *h, struct place *place)
 static bool catch_up(struct hub *h, struct place *place)
 {
     bool shown = false;
+    int64_t end = instant_ticks() + TURN_MS;
     if (place->cursor && !is_useful(h, place))
         hub_close_cursor(h, place);
     if (!place->cursor && h->cursor_count < HUB_CURSORS_MAX) {
@@ -343,6 +361,8 @@ static bool catch_up(struct hub *h, struct place *place)
         if (!step_cursor(h, place))
             break;
         shown = true;
+        if (instant_ticks() >= end)
+            break;
     }
     return shown;
 }

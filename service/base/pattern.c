@@ -1,6 +1,7 @@
 #include "base/pattern_program.h"
 
-/* Each character of the text moves all the places one step, so the time is text times program. */
+/* Each character of the text moves all the places one step, so the time is text times program. What
+ * that comes to is counted, since both may be long. */
 
 struct place {
     bool begin, end; /* of the text */
@@ -17,6 +18,7 @@ static bool enter(struct pattern *p, int state, struct place place, int *list, i
         if (p->seen[i] == p->round)
             continue;
         p->seen[i] = p->round;
+        p->steps++;
         switch (s->code) {
         case MATCH:
             return true;
@@ -39,8 +41,9 @@ static bool enter(struct pattern *p, int state, struct place place, int *list, i
     return false;
 }
 
-static bool takes(const struct state *s, uint32_t character)
+static bool takes(struct pattern *p, const struct state *s, uint32_t character)
 {
+    p->steps += 1 + s->range_count;
     if (s->code == ANY)
         return true;
     if (s->code == ONE)
@@ -51,23 +54,22 @@ static bool takes(const struct state *s, uint32_t character)
     return in == (s->code == SET);
 }
 
-bool pattern_matches(struct pattern *p, struct text t)
+static bool run(struct pattern *p, struct text t, int64_t steps_max)
 {
     const char *at = t.p, *end = t.p + t.n;
     int count = 0;
-    int64_t steps = 0;
+    p->steps = 0;
     p->round++;
     if (enter(p, 0, (struct place){true, t.n == 0}, p->now, &count))
         return true;
-    while (at < end && steps < PATTERN_STEPS_MAX) {
+    while (at < end && p->steps < steps_max) {
         int next_count = 0;
         uint32_t character = pattern_character(&at, end);
         struct place place = {false, at == end};
         p->round++;
-        steps += count + 1;
         for (int i = 0; i < count; i++) {
             const struct state *s = &p->states[p->now[i]];
-            if (takes(s, character) && enter(p, s->next, place, p->then, &next_count))
+            if (takes(p, s, character) && enter(p, s->next, place, p->then, &next_count))
                 return true;
         }
         if (enter(p, 0, place, p->then, &next_count)) /* it may begin anywhere */
@@ -78,4 +80,11 @@ bool pattern_matches(struct pattern *p, struct text t)
         count = next_count;
     }
     return at < end;
+}
+
+bool pattern_matches(struct pattern *p, struct text t, int64_t *steps)
+{
+    bool matches = run(p, t, *steps);
+    *steps -= p->steps;
+    return matches;
 }

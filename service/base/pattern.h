@@ -19,7 +19,7 @@ struct pattern;
 /* All memory is the arena's. NULL: ERR_DATA, the text says what is wrong, beginning with "has". */
 struct pattern *pattern_new(struct text expression, struct arena *a, struct err *err);
 
-/* Does it match somewhere in `t`, which is UTF-8? One thread at a time. A text so long that it
- * would take more than PATTERN_STEPS_MAX steps counts as a match. */
-enum { PATTERN_STEPS_MAX = 20000000 };
-bool pattern_matches(struct pattern *p, struct text t);
+/* Does it match somewhere in `t`, which is UTF-8? One thread at a time. `*steps` is what it may
+ * cost (a hundred million steps take some seconds), and is less what it has cost; a text so long
+ * that it would cost more counts as a match. */
+bool pattern_matches(struct pattern *p, struct text t, int64_t *steps);

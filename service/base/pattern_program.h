@@ -24,6 +24,8 @@ struct pattern {
     int *now, *then, *stack;
     uint64_t *seen;
     uint64_t round;
+    int64_t
+        steps; /* of the match that is under way: states entered, characters and ranges compared */
 };
 
 /* The next character of UTF-8 that has been checked. */

@@ -29,6 +29,12 @@ struct query_event {
     size_t count;
 };
 
+/* What judging one event uses. */
+struct judging {
+    struct arena *a;
+    int64_t *steps; /* that regular expressions may still take */
+};
+
 /* --- reading it ------------------------------------------------------------------------------ */
 
 /* A name that no event has would be silence later. */
@@ -249,11 +255,11 @@ static bool any_number(const struct query_condition *c, struct text json, struct
     return false;
 }
 
-static bool any_text(const struct test *t, struct text value)
+static bool any_text(const struct test *t, struct text value, int64_t *steps)
 {
     const struct text *wanted = t->c->values.items;
     for (size_t i = 0; i < t->c->values.count; i++)
-        if (t->c->op == QUERY_REGEX ? pattern_matches(t->patterns[i], value)
+        if (t->c->op == QUERY_REGEX ? pattern_matches(t->patterns[i], value, steps)
                                     : holds(t->c->op, text_compare(value, wanted[i])))
             return true;
     return false;
@@ -277,7 +283,7 @@ static bool is_equality(enum query_op op)
 }
 
 /* One scalar as it stands in the JSON. */
-static bool scalar_holds(const struct test *t, struct text json, struct arena *a)
+static bool scalar_holds(const struct test *t, struct text json, struct judging *j)
 {
     const struct query_condition *c = t->c;
     enum attribute_type type = attribute_last(&c->path)->type;
@@ -285,18 +291,18 @@ static bool scalar_holds(const struct test *t, struct text json, struct arena *a
     enum jsonr_kind kind = jsonr_peek(&r);
     struct text text = json;
     if (kind == JSONR_NULL || kind == JSONR_OBJECT || kind == JSONR_ARRAY ||
-        (kind == JSONR_TEXT && !jsonr_text(&r, a, &text)))
+        (kind == JSONR_TEXT && !jsonr_text(&r, j->a, &text)))
         return false;
     if (type == ATTRIBUTE_DATE && c->op != QUERY_REGEX)
         return any_date(c, text);
     if (type == ATTRIBUTE_NUMBER && c->op != QUERY_REGEX)
-        return kind == JSONR_NUMBER && any_number(c, json, a);
+        return kind == JSONR_NUMBER && any_number(c, json, j->a);
     if (type == ATTRIBUTE_ANY && c->op != QUERY_REGEX && kind == JSONR_NUMBER &&
-        any_number(c, json, a))
+        any_number(c, json, j->a))
         return true;
     if (type == ATTRIBUTE_ANY && !is_equality(c->op) && c->op != QUERY_REGEX)
         return false;
-    return any_text(t, text);
+    return any_text(t, text, j->steps);
 }
 
 /* --- paths ----------------------------------------------------------------------------------- */
@@ -348,31 +354,35 @@ static bool share_array(const struct attribute_path *p, const struct attribute_p
 }
 
 static bool level(const struct test *const *t, size_t n, struct text object, int step,
-                  struct arena *a);
+                  struct judging *j);
 
 /* Is there one element of their array for which all of these hold? */
 static bool element(const struct test *const *t, size_t n, struct text object, int step,
-                    struct arena *a)
+                    struct judging *j)
 {
     const struct attribute_path *path = &t[0]->c->path;
     int at = array_from(path, step);
     struct text array, item;
-    if (!inside(object, path, step, at + 1, a, &array))
+    if (!inside(object, path, step, at + 1, j->a, &array))
         return false;
     struct jsonr r = start(array);
     if (jsonr_peek(&r) == JSONR_ARRAY && jsonr_enter(&r, JSONR_ARRAY))
-        while (jsonr_next_item(&r) && jsonr_skip(&r, &item))
-            if (level(t, n, item, at + 1, a))
+        while (jsonr_next_item(&r) && jsonr_skip(&r, &item)) {
+            struct arena_mark mark = arena_mark(j->a); /* there may be many thousands */
+            bool holds = level(t, n, item, at + 1, j);
+            arena_rewind(j->a, mark);
+            if (holds)
                 return true;
+        }
     return false;
 }
 
 /* Conditions on what is in one object; `step` is the place in their paths behind that object. */
 static bool level(const struct test *const *t, size_t n, struct text object, int step,
-                  struct arena *a)
+                  struct judging *j)
 {
-    const struct test **same = arena_alloc(a, n * sizeof *same);
-    bool *done = arena_zero(a, n * sizeof *done);
+    const struct test **same = arena_alloc(j->a, n * sizeof *same);
+    bool *done = arena_zero(j->a, n * sizeof *done);
     for (size_t i = 0; i < n; i++) {
         const struct attribute_path *path = &t[i]->c->path;
         struct text value;
@@ -380,40 +390,47 @@ static bool level(const struct test *const *t, size_t n, struct text object, int
         if (done[i])
             continue;
         if (array_from(path, step) == path->depth) {
-            if (!inside(object, path, step, path->depth, a, &value) ||
-                !scalar_holds(t[i], value, a))
+            struct arena_mark mark = arena_mark(j->a); /* texts are as long as they like */
+            bool holds = inside(object, path, step, path->depth, j->a, &value) &&
+                         scalar_holds(t[i], value, j);
+            arena_rewind(j->a, mark);
+            if (!holds)
                 return false;
             continue;
         }
-        for (size_t j = i; j < n; j++)
-            if (share_array(path, &t[j]->c->path, step)) {
-                same[count++] = t[j];
-                done[j] = true;
+        for (size_t k = i; k < n; k++)
+            if (share_array(path, &t[k]->c->path, step)) {
+                same[count++] = t[k];
+                done[k] = true;
             }
-        if (!element(same, count, object, step, a))
+        if (!element(same, count, object, step, j))
             return false;
     }
     return true;
 }
 
-static bool group_holds(const struct test_group *g, struct text json, struct arena *a)
+static bool group_holds(const struct test_group *g, struct text json, struct judging *j)
 {
-    const struct test **together = arena_alloc(a, g->count * sizeof *together);
+    const struct test **together = arena_alloc(j->a, g->count * sizeof *together);
     size_t count = 0;
     for (size_t i = 0; i < g->count; i++) {
         const struct test *t = &g->tests[i];
         if (t->c->op != QUERY_NE)
             together[count++] = t;
-        else if (level(&t, 1, json, 0, a))
+        else if (level(&t, 1, json, 0, j))
             return false;
     }
-    return level(together, count, json, 0, a);
+    return level(together, count, json, 0, j);
 }
 
-bool query_event_matches(const struct query_event *q, struct text json, struct arena *a)
+bool query_event_matches(const struct query_event *q, struct text json, struct arena *a,
+                         int64_t *steps)
 {
-    for (size_t i = 0; i < q->count; i++)
-        if (group_holds(&q->groups[i], json, a))
-            return true;
-    return q->count == 0;
+    struct judging j = {a, steps};
+    struct arena_mark mark = arena_mark(a);
+    bool matches = q->count == 0;
+    for (size_t i = 0; i < q->count && !matches; i++)
+        matches = group_holds(&q->groups[i], json, &j);
+    arena_rewind(a, mark);
+    return matches;
 }

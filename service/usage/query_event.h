@@ -19,6 +19,8 @@ struct query_event;
 struct query_event *query_event_new(struct text raw, struct err *err);
 void query_event_free(struct query_event *q); /* NULL is allowed */
 
-/* `json` is an event as hub_event_render() writes it; what is needed on the way comes from the
- * arena. */
-bool query_event_matches(const struct query_event *q, struct text json, struct arena *a);
+/* `json` is an event as hub_event_render() writes it; the arena is left as it was. `*steps` is what
+ * regular expressions may cost, in those of pattern.h, and is less what they have cost; with none
+ * left a regular expression counts as one that matches. */
+bool query_event_matches(const struct query_event *q, struct text json, struct arena *a,
+                         int64_t *steps);

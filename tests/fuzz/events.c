@@ -32,7 +32,8 @@ int main(void)
             q = query_event_new(rest, &err);
             answer(err.text);
         } else if (in.data[0] == 'E' && q) {
-            answer(query_event_matches(q, rest, a) ? "1" : "0");
+            int64_t steps = INT64_MAX;
+            answer(query_event_matches(q, rest, a, &steps) ? "1" : "0");
         } else {
             die("there is no such frame, or no query before it");
         }

@@ -223,7 +223,8 @@ static void what_is_as_deep_as_a_body_may_be_is_told_and_judged(void **state)
     struct query_event *q = query_event_new(
         TEXT("event.usage.usageType=VOICE&event.usage.usageCharacteristic.name=deep"), &err);
     assert_non_null(q);
-    assert_true(query_event_matches(q, text_of(text), a));
+    int64_t steps = 1000000;
+    assert_true(query_event_matches(q, text_of(text), a, &steps));
     query_event_free(q);
 }
 
@@ -232,7 +233,8 @@ static bool asked(const char *query, const char *event)
     struct err err;
     struct query_event *q = query_event_new(text_of(query), &err);
     assert_non_null(q);
-    bool matches = query_event_matches(q, text_of(event), a);
+    int64_t steps = 1000000;
+    bool matches = query_event_matches(q, text_of(event), a, &steps);
     query_event_free(q);
     return matches;
 }

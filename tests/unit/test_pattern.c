@@ -21,15 +21,21 @@ static struct pattern *compiled(const char *expression)
     return p;
 }
 
+static bool matches(struct pattern *p, struct text t)
+{
+    int64_t steps = 100000000;
+    return pattern_matches(p, t, &steps);
+}
+
 /* Both lists end with NULL. What is said here is what PostgreSQL 15 answers. */
 static void check(const char *expression, const char *const *yes, const char *const *no)
 {
     struct pattern *p = compiled(expression);
     for (; *yes; yes++)
-        if (!pattern_matches(p, text_of(*yes)))
+        if (!matches(p, text_of(*yes)))
             fail_msg("%s does not match \"%s\"", expression, *yes);
     for (; *no; no++)
-        if (pattern_matches(p, text_of(*no)))
+        if (matches(p, text_of(*no)))
             fail_msg("%s matches \"%s\"", expression, *no);
 }
 
@@ -185,14 +191,37 @@ static void time_is_bounded(void **state)
     memset(text, 'a', sizeof text - 1);
     text[sizeof text - 1] = 0;
 
-    assert_false(pattern_matches(compiled("^(a+)+$b"), text_of(text)));
-    assert_false(pattern_matches(compiled("(a|a)*b"), text_of(text)));
-    assert_false(pattern_matches(compiled("(a*)*b"), text_of(text)));
-    assert_true(pattern_matches(compiled("(a?){100}a{100}"), text_of(text)));
-    char *huge = malloc(4000000);
-    memset(huge, 'a', 4000000);
-    assert_true(pattern_matches(compiled("(a|aa|aaa|aaaa)*b"), (struct text){huge, 4000000}));
-    free(huge);
+    assert_false(matches(compiled("^(a+)+$b"), text_of(text)));
+    assert_false(matches(compiled("(a|a)*b"), text_of(text)));
+    assert_false(matches(compiled("(a*)*b"), text_of(text)));
+    assert_true(matches(compiled("(a?){100}a{100}"), text_of(text)));
+}
+
+/* Whatever its states are made of: those that take no character, and ranges, cost too. */
+static void what_a_match_costs_is_bounded_and_told(void **state)
+{
+    (void)state;
+    static const char *const dear[] = {"(a?){255}b",
+                                       ".{255}.{255}.{255}.{230}x",
+                                       "(|){255}(|){200}b",
+                                       "[b-cd-ef-gh-ij-kl-mn-op-qr-s]{255}b",
+                                       "x",
+                                       "(a|b|c|d|e|f)*x"};
+    char text[20001];
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+
+    for (size_t i = 0; i < sizeof dear / sizeof *dear; i++) {
+        int64_t whole = 1000000000, few = 10000, none = 0;
+        struct pattern *p = compiled(dear[i]);
+        assert_false(pattern_matches(p, text_of(text), &whole));
+        int64_t cost = 1000000000 - whole;
+        assert_in_range(cost, sizeof text - 1, (sizeof text) * (PATTERN_STATES_MAX * 3));
+        assert_true(pattern_matches(p, text_of(text), &few));
+        assert_in_range(-few, 0, PATTERN_STATES_MAX * 12); /* a character more at most */
+        assert_true(pattern_matches(p, text_of(text), &none));
+        assert_false(pattern_matches(p, TEXT(""), &none));
+    }
 }
 
 int main(void)
@@ -204,6 +233,7 @@ int main(void)
         cmocka_unit_test(sets_and_classes),
         cmocka_unit_test(what_cannot_be_judged_here_is_refused),
         cmocka_unit_test(time_is_bounded),
+        cmocka_unit_test(what_a_match_costs_is_bounded_and_told),
     };
     return cmocka_run_group_tests(tests, start, end);
 }
