@@ -49,8 +49,8 @@ help:
 	'make rig       starts Kafka, PostgreSQL and the registry, prints their addresses, stays until Ctrl-C' \
 	'make check     format, warnings as errors, clang-tidy, cppcheck, shellcheck, the layers' \
 	'make format    formats the C sources' \
-	'make asan      unit and flow tests under the address and undefined-behaviour sanitizers' \
-	'make coverage  line coverage of all tests: build/coverage/' \
+	'make asan      unit, flow and conformance tests under the address and undefined-behaviour sanitizers' \
+	'make coverage  line coverage of the unit, flow and conformance tests: build/coverage/' \
 	'make bench     the next five, one after another' \
 	'make bench-ingest  1,000,000 records from topic to committed events: build/bench.json' \
 	'make bench-http  GET by id and a page of 100, requests a second, p50, p99: build/bench-http.json' \

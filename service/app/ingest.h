@@ -1,4 +1,4 @@
-/* ingest - a worker's life: poll, decode and map, store, publish; and the one way to recover.
+/* ingest - a worker's life: poll, decode and map, store, publish.
  *
  * ingest.c is the story of a batch. What is done where: batch.c polls and decodes, usage/store.c is
  * the PostgreSQL transaction, publish.c the Kafka transaction, rebalance.c the place in the group,

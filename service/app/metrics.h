@@ -1,7 +1,8 @@
 /* metrics - the counters of wire contract section 7, and their Prometheus text.
  *
  * Any thread adds, with relaxed atomics, some times a batch and never a record. Topics are named by
- * their index in a list that metrics_init() is given once. Labels hold no personal data and no ids.
+ * their index in a list that metrics_init() is given once. Labels hold no personal data and no ids
+ * of usages.
  */
 #pragma once
 

@@ -61,7 +61,8 @@ static const struct config_setting table[] = {
     {"kafka.topic.metadata.propagation.max.ms", CONFIG_OPEN, .fallback = "3000",
      .help = "how long a topic that is not to be seen may still be a new one"},
     {"start.offset", CONFIG_CHOICE, IN(start_latest), "earliest", .choices = starts,
-     .help = "where a partition begins that nobody has read"},
+     .help = "where a topic begins that nobody has read; a partition that is added later begins at "
+             "its beginning"},
     {"topic.raw", CONFIG_LIST, IN(topic_in[INBOUND_RAW]), "usage.raw", RANGE(1, CONFIG_LIST_MAX),
      .help = "inbound: mediation's records"},
     {"topic.rated", CONFIG_LIST, IN(topic_in[INBOUND_RATED]), "usage.rated",
@@ -109,7 +110,8 @@ static const struct config_setting table[] = {
     {"http.statement-timeout-ms", CONFIG_DURATION, IN(http_statement_timeout_ms), "10000",
      RANGE(1, 10 * 60 * S), .help = "how long a query may take before the request fails"},
     {"http.timeout-ms", CONFIG_DURATION, IN(http_timeout_ms), "30000", RANGE(100, H),
-     .help = "how long a client may take to send a request, from its first byte to its last"},
+     .help = "how long a client may take to send a request, from the connection's begin, or from "
+             "its line where it is not the first"},
     {"http.max-body", CONFIG_SIZE, IN(http_max_body), "1 MiB", RANGE(KIB, 64 * MIB),
      .help = "longest body of a request"},
     {"http.tokens", CONFIG_TEXT, IN(http_tokens), RANGE(0, TEXT_MAX),

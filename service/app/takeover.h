@@ -1,5 +1,4 @@
-/* takeover - how a worker becomes the owner of partitions, and how it comes back to a safe state
- * after any error.
+/* takeover - how a worker becomes the owner of partitions.
  *
  * The order is that of service/ARCHITECTURE.md: the own transaction is ended; PostgreSQL is asked
  * (and the owner set); then Kafka; then both watermarks are compared, row by row of one table

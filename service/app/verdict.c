@@ -9,7 +9,9 @@
 
 #define LL(v) ((long long)(v))
 
-int64_t verdict_run_start(const struct verdict_input *in)
+/* Where the unbroken run of outbox rows that ends at `stored` begins; `stored` itself if no row
+ * ends there. */
+static int64_t run_start(const struct verdict_input *in)
 {
     int64_t start = in->stored;
     for (size_t i = in->outbox_count; i-- > 0;)
@@ -119,7 +121,7 @@ static enum metrics_found first(const struct verdict_input *in, struct sentence 
 /* Where publishing can go on without a gap. */
 static int64_t outbox_start(const struct verdict_input *in)
 {
-    int64_t start = verdict_run_start(in);
+    int64_t start = run_start(in);
     return verdict_covers(in, start) ? start : in->stored;
 }
 

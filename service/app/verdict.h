@@ -32,9 +32,5 @@ struct verdict_input {
  * "" for FOUND_EQUAL. */
 enum metrics_found verdict_of(const struct verdict_input *in, char *why, size_t why_bytes);
 
-/* Where the unbroken run of outbox rows that ends at `stored` begins; `stored` itself if no row
- * ends there. */
-int64_t verdict_run_start(const struct verdict_input *in);
-
 /* Whether rows cover [from, stored) without a gap, the first beginning exactly at `from`. */
 bool verdict_covers(const struct verdict_input *in, int64_t from);

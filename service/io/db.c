@@ -33,16 +33,11 @@ struct db *db_new(const struct db_options *options)
         abort();
     if (db->options.deadline_ms == 0)
         db->options.deadline_ms = DEADLINE_MS;
-    pthread_mutex_init(&db->lock, NULL);
     return db;
 }
 
 void db_close(struct db *db)
 {
-    pthread_mutex_lock(&db->lock);
-    PQfreeCancel(db->cancel);
-    db->cancel = NULL;
-    pthread_mutex_unlock(&db->lock);
     PQfinish(db->conn);
     db->conn = NULL;
     db->prepared_count = 0;
@@ -54,7 +49,6 @@ void db_free(struct db *db)
     if (!db)
         return;
     db_close(db);
-    pthread_mutex_destroy(&db->lock);
     free(db->url);
     free(db->name);
     free(db);
@@ -68,15 +62,6 @@ bool db_is_open(const struct db *db)
 int db_statement_timeout_ms(const struct db *db)
 {
     return db->options.statement_timeout_ms;
-}
-
-void db_cancel(struct db *db)
-{
-    char text[256];
-    pthread_mutex_lock(&db->lock);
-    if (db->cancel)
-        PQcancel(db->cancel, text, sizeof text);
-    pthread_mutex_unlock(&db->lock);
 }
 
 bool db_error(struct err *err, const char *format, ...)
@@ -242,9 +227,6 @@ bool db_open(struct db *db, struct err *err)
         return false;
     }
     PQsetnonblocking(db->conn, 1);
-    pthread_mutex_lock(&db->lock);
-    db->cancel = PQgetCancel(db->conn);
-    pthread_mutex_unlock(&db->lock);
     bool unix_socket = PQhost(db->conn) && PQhost(db->conn)[0] == '/';
     if ((!unix_socket && !db_run(db, keepalive_sql, err)) || !db_run(db, session_sql, err)) {
         db_close(db);

@@ -1,11 +1,10 @@
 /* db - one PostgreSQL connection: non-blocking underneath, every wait has a deadline and sees the
  * stop.
  *
- * A handle belongs to one thread (db_cancel() apart). All errors are ERR_RETRY with the SQLSTATE in
- * err->state
- * ("" when the connection itself failed); what to do about which state is the caller's business.
- * After an error inside a transaction the caller rolls back; after a lost connection or a deadline
- * the handle is closed, and db_open() makes it anew.
+ * A handle belongs to one thread. All errors are ERR_RETRY with the SQLSTATE in err->state ("" when
+ * the connection itself failed); what to do about which state is the caller's business. After an
+ * error inside a transaction the caller rolls back; after a lost connection or a deadline the
+ * handle is closed, and db_open() makes it anew.
  */
 #pragma once
 
@@ -99,9 +98,6 @@ bool db_truth(const struct db_rows *rows, int row, int column);
 const unsigned char *db_uuid(const struct db_rows *rows, int row, int column);
 int64_t db_time(const struct db_rows *rows, int row, int column); /* ms since 1970 */
 
-/* bigint[]: up to `max` elements into `out`, returns how many. */
-int db_int8s(const struct db_rows *rows, int row, int column, int64_t *out, int max);
-
 /* One statement of a pipeline. */
 struct db_call {
     const char *sql; /* a literal: prepared once per connection, found again by its address */
@@ -138,6 +134,3 @@ void db_breathe(struct db *db);
 
 /* Leaves the open transaction, if any; closes the connection when even that fails. */
 void db_rollback(struct db *db);
-
-/* Asks the server to end the running statement; from any thread while the handle is open. */
-void db_cancel(struct db *db);

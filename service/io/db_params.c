@@ -208,25 +208,3 @@ int64_t db_time(const struct db_rows *rows, int row, int column)
     int64_t us = db_int8(rows, row, column);
     return (us >= 0 ? us / 1000 : -((999 - us) / 1000)) + EPOCH_2000_MS;
 }
-
-static uint32_t be32(const unsigned char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return __builtin_bswap32(v);
-}
-
-int db_int8s(const struct db_rows *rows, int row, int column, int64_t *out, int max)
-{
-    struct text t = db_text(rows, row, column);
-    const unsigned char *p = (const unsigned char *)t.p;
-    if (t.n < 20 || be32(p) != 1) /* absent, or no dimension: empty */
-        return 0;
-    int n = (int)be32(p + 12), filled = 0;
-    size_t at = 20;
-    for (int i = 0; i < n && filled < max && at + 12 <= t.n; i++, at += 12) {
-        assert(be32(p + at) == 8);
-        out[filled++] = (int64_t)((uint64_t)be32(p + at + 4) << 32 | be32(p + at + 8));
-    }
-    return filled;
-}

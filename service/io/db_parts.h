@@ -16,8 +16,6 @@ struct db {
     bool broken; /* no answer came in time: nothing on this connection can be believed */
     const char *prepared[DB_STATEMENTS_MAX];
     int prepared_count;
-    pthread_mutex_t lock; /* of cancel, for db_cancel() from another thread */
-    PGcancel *cancel;
 };
 
 /* Every error is one of PostgreSQL; returns false. */

@@ -118,7 +118,7 @@ static bool collect(struct db *db, struct db_call *calls, size_t n, const bool *
             refused(result, first);
         }
         if (*failed == n)
-            calls[i].affected = atoi(PQcmdTuples(result));
+            calls[i].affected = (int)strtol(PQcmdTuples(result), NULL, 10);
         if (*failed == n && calls[i].rows)
             *calls[i].rows = (struct db_rows){result, PQntuples(result)};
         else

@@ -146,6 +146,3 @@ void changes_decide(struct changes *c);
 /* The outbox bytes and the counts of each part, and `told`: a usage may be large, and each of a
  * thousand ratings has an event that holds all of it. */
 void changes_messages(struct changes *c);
-
-/* The event's key. */
-struct text changes_key(const struct changes *c, const struct usage *u, char id[37]);

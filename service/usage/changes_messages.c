@@ -37,7 +37,8 @@ bool changes_event_too_large(const struct changes *c, const struct effect *f)
     return large;
 }
 
-struct text changes_key(const struct changes *c, const struct usage *u, char id[37])
+/* The event's key. */
+static struct text key_of(const struct changes *c, const struct usage *u, char id[37])
 {
     const struct related_party *party = c->settings->key_is_id ? NULL : usage_subscriber(u);
     if (party)
@@ -63,7 +64,7 @@ static void write_effect(struct changes *c, struct part *part, const struct effe
         return;
     }
     struct inbound_trace trace = inbound_trace(f->cause);
-    outbox_begin(&part->messages, (int)f->type, changes_key(c, f->after, id), trace.headers,
+    outbox_begin(&part->messages, (int)f->type, key_of(c, f->after, id), trace.headers,
                  trace.count);
     size_t mark = outbox_value_begin(&part->messages);
     event_of(c, f, &event);

@@ -23,7 +23,7 @@ bool http_source_append(struct db *db, const struct buf *messages, struct err *e
  * still, and its session is ended. */
 bool http_source_lock(struct db *db, int silent_ms, bool *ours, struct err *err) MUST_CHECK;
 
-/* For the lock's holder: the marks contradict each other, and http_source_may_write() says so in
+/* For the lock's holder: the marks contradict each other, and http_source_begin() says so in
  * all processes, until this session ends or somebody accepts. *told: they know. Lets the lock go:
  * whoever mends it asks for that. */
 bool http_source_refuse(struct db *db, bool *told, struct err *err) MUST_CHECK;

@@ -29,15 +29,10 @@ static void set_up(void)
     assert(compiled);
 }
 
-void model_start(void)
-{
-    pthread_once(&once, set_up);
-}
-
 const struct model *model_of(enum model_type type)
 {
     assert(type >= 0 && type < MODEL_TYPES);
-    model_start();
+    pthread_once(&once, set_up);
     return models[type];
 }
 

@@ -35,10 +35,6 @@ enum model_type {
     MODEL_TYPES
 };
 
-/* Compiles; does nothing the second time. model_check() calls it, so this is for a start that wants
- * no surprise later. */
-void model_start(void);
-
 /* False: ERR_DATA, code 400; the text names the attribute (`relatedParty[2].@referredType`), the
  * value, cut and escaped as by text_quote(), and what is expected. `a` holds what is needed on the
  * way. Rules: tmf635-contract sections 1, 3 and 6. */

@@ -193,7 +193,7 @@ static void select_party(const struct query *q, int party, struct query_sql *s)
     buf_printf(&s->text, " LIMIT %" PRId64 ")", rows_wanted(q));
 }
 
-void read_select(const struct query *q, struct query_sql *s)
+static void read_select(const struct query *q, struct query_sql *s)
 {
     int parties = query_parties(q);
     if (parties > 0) {
@@ -310,7 +310,7 @@ static int page_bytes(void)
 #ifdef USAGED_FAILPOINTS
     const char *bytes = getenv("USAGED_FAILPOINT_PAGE_BYTES");
     if (bytes)
-        return atoi(bytes);
+        return (int)strtol(bytes, NULL, 10);
 #endif
     return READ_PAGE_BYTES;
 }

@@ -4,15 +4,13 @@
 #include "usage/query_sql.h"
 #include "usage/read.h"
 
-/* Writes the statement of a page: a row more than q->limit at most. */
-void read_select(const struct query *q, struct query_sql *s);
-
-/* Writes the same, but of its rows only those whose texts, with all before them, begin below
- * `bytes_max`: the first always comes. Two columns more stand at the end: the bytes up to and with
- * the row, and whether the page has a row behind it, be it left out or not. */
+/* Writes the statement of a page: a row more than q->limit at most, and only those whose texts,
+ * with all before them, begin below `bytes_max`: the first always comes. Behind the columns of a
+ * usage stand two more: the bytes up to and with the row, and whether the page has a row behind it,
+ * be it left out or not. */
 void read_select_within(const struct query *q, int bytes_max, struct query_sql *s);
 
-/* How many columns read_select() has. */
+/* How many columns it has without those two. */
 int read_columns(const struct query *q);
 
 /* Ends the statement. */

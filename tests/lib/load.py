@@ -107,11 +107,6 @@ class Load:
             raise TimeoutError("the load was not acknowledged")
         return sent
 
-    def value_bytes(self) -> float:
-        """The mean size of a raw record, framing included."""
-        shapes = self._raw_shapes()
-        return sum(len(shape.fill(_RECORD_ID.encode(), varint(_DATE))) for shape in shapes) / len(shapes)
-
     def _record_id(self, number: int) -> bytes:
         return b"load-%010d" % number
 

@@ -23,7 +23,6 @@ NUMBERS = tuple(Raw(text) for text in ("0", "-1", "6", "6.00", "187", "187.0", "
                                        "0.000000001", "-0", "1e400000", "9" * 400, "1e-400000"))
 ANY = (*TEXTS, *NUMBERS, "187", "true", "6", True, False, None, Raw("187"), {"a": 187}, [187, "a"], "1e5")
 REGEXES = ("^a", "b$", "[0-9]+", "^.$", "a|b", "c.ll", "主", "\\+86", "^1", "e", "^(Call|a)$", "T1", "u{1}")
-LONG_REGEX = "a{1,3}" * 30
 
 
 def dumps(value: Any) -> str:

@@ -132,5 +132,3 @@ GUIDING = Writer(
                        and value}, "ratedProductUsage": []},
     lambda carried: {"status": carried["status"], "reason": carried.get("description"),
                      "usage_id": carried["usageId"]})
-
-RATED_WRITERS = (ENGINE, RATED_PLAIN, GUIDING)

@@ -43,8 +43,3 @@ class Registry(JavaPart):
         answer = requests.get(f"{self.url}/subjects", timeout=10)
         answer.raise_for_status()
         return answer.json()
-
-    def delete_subject(self, subject: str) -> None:
-        """For good, so that the ids of its versions are unknown afterwards."""
-        for permanent in ("false", "true"):
-            requests.delete(f"{self.url}/subjects/{subject}", params={"permanent": permanent}, timeout=10)

@@ -1,4 +1,4 @@
--- Whoever has the source @http has found its marks sound: what was said before (http_refuse.sql) counts no more. The session of
+-- Whoever has the source @http has found its marks sound: what was said before (http_source_refuse()) counts no more. The session of
 -- another process is ended, since nothing else takes its lock away.
 SELECT CASE l.pid WHEN pg_backend_pid() THEN pg_advisory_unlock(k.key) ELSE pg_terminate_backend(l.pid) END
 FROM pg_locks l
