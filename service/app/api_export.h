@@ -1,4 +1,4 @@
-/* api_export - GET of usages as a stream of CSV or JSON lines (tmf635-contract 9).
+/* api_export - GET of usages as a stream of CSV or JSON lines (HTTP contract section 9).
  *
  * The question is read on HTTP's thread, each piece comes from PostgreSQL on a thread that has a
  * connection, when the client has taken the one before. A stream has neither Link nor counts:

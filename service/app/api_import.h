@@ -1,5 +1,5 @@
 /* api_import - POST usage with application/x-ndjson: lines of any number go to topic.import, and a
- * line of the answer says what became of each (tmf635-contract section 9).
+ * line of the answer says what became of each (HTTP contract section 9).
  *
  * libmicrohttpd answers only once it has read the body, so the answer waits in a spool. A line is
  * `queued` once the brokers have it; while they have not, nothing more is read.

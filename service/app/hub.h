@@ -1,5 +1,5 @@
 /* hub - the one thread, of each process, that tells listeners what the outbound topics say
- * (tmf635-contract section 8).
+ * (HTTP contract section 8).
  *
  * The group `<group>-hub` divides the partitions among the processes. Whoever has a partition tells
  * it to every listener, each in the order of the partition and each at its own pace; how far each

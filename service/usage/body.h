@@ -2,7 +2,7 @@
  * of a UsageDocument. Pure, any thread.
  *
  * The JSON was looked at by model.h (types, what is required, nulls, lengths, duplicate keys);
- * nothing here relies on it. Rules: tmf635-contract sections 1, 3, 4 and 6, wire contract sections
+ * nothing here relies on it. Rules: HTTP contract sections 1, 3, 4 and 6, wire contract sections
  * 1.3, 1.5, 2 and 4. A failure is ERR_DATA, HTTP's 400; its code is the reason of a dead letter: of
  * several the first of reason.h, MISSING only for usageSpecification and the bold fields of
  * UsageDocument.
@@ -63,7 +63,7 @@ uint64_t body_content(const struct usage *u, struct text source, struct text rec
 bool body_same_identity(const struct usage *before, const struct usage *after,
                         struct err *err) MUST_CHECK;
 
-/* fieldPath (tmf635-contract section 8): the first-level names whose values differ, separated by
+/* fieldPath (HTTP contract section 8): the first-level names whose values differ, separated by
  * commas; "" if nothing differs, which is a PATCH that changes nothing. `status` is among them.
  * Values are compared by meaning: 0.6 is 0.60, the order of an object's members does not count,
  * that of an array does. */

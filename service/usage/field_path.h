@@ -1,4 +1,4 @@
-/* field_path - the names of what a change has changed (tmf635-contract section 8).
+/* field_path - the names of what a change has changed (HTTP contract section 8).
  *
  * Values are compared by meaning, as records are: numbers count by value, the order of members does
  * not. Costs n log n of the members, since clients choose how many there are. Pure; any thread.

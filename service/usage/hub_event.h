@@ -1,5 +1,5 @@
 /* hub_event - an event of an outbound topic as TMF635's JSON, which is what a listener is sent
- * (tmf635-contract section 8).
+ * (HTTP contract section 8).
  *
  * The Avro event holds all that there is to say; nothing is looked up. Of a decimal the value is
  * kept, not the zeros behind it. Pure; any thread.

@@ -1,5 +1,5 @@
 /* idempotency - the first answer to an Idempotency-Key, given again to every later request with it
- * (tmf635-contract section 6), by any instance.
+ * (HTTP contract section 6), by any instance.
  *
  * A key belongs to the name of the token that came with it. It is kept in the transaction of the
  * write that it names: a refused attempt leaves none.

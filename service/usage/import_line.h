@@ -1,4 +1,4 @@
-/* import_line - a line of an import becomes a UsageDocument (tmf635-contract section 9). Pure.
+/* import_line - a line of an import becomes a UsageDocument (HTTP contract section 9). Pure.
  *
  * The document is the line as it is; its key is the natural one, else source `import` and the
  * line's SHA-256, so that the same line is the same usage whenever it is imported.

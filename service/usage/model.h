@@ -37,12 +37,12 @@ enum model_type {
 
 /* False: ERR_DATA, code 400; the text names the attribute (`relatedParty[2].@referredType`), the
  * value, cut and escaped as by text_quote(), and what is expected. `a` holds what is needed on the
- * way. Rules: tmf635-contract sections 1, 3 and 6. */
+ * way. Rules: HTTP contract sections 1, 3 and 6. */
 bool model_check(enum model_type type, struct text json, struct arena *a,
                  struct err *err) MUST_CHECK;
 
 /* What model_check() has taken, as answers have it: the model's dates in UTC with milliseconds, and
  * nothing of what counts as absent, that is an empty array of the model and an extension that is
  * null. All else stays byte for byte, and so does what is inside extensions and values. Appends to
- * `out`. Rule: tmf635-contract section 1. */
+ * `out`. Rule: HTTP contract section 1. */
 void model_tidy(enum model_type type, struct text json, struct arena *a, struct buf *out);

@@ -1,4 +1,5 @@
-/* query - what GET asks for: reads the query string into a checked struct (tmf635-contract 5).
+/* query - what GET asks for: reads the query string into a checked struct
+ * (HTTP contract section 5).
  *
  * Everything that is not understood is refused with a text that names it: a filter that were
  * ignored would return everything. Failures are ERR_DATA with the HTTP status (400 or 501) in

@@ -1,6 +1,6 @@
 /* query_attributes - what may be filtered and sorted by: every scalar of TMF635's Usage and
- * UsageSpecification with its type and its place in PostgreSQL (tmf635-contract 3.1 to 3.3). Pure,
- * any thread; tables are constant.
+ * UsageSpecification with its type and its place in PostgreSQL (HTTP contract sections 3.1 to 3.3).
+ * Pure, any thread; tables are constant.
  */
 #pragma once
 

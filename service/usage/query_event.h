@@ -1,4 +1,4 @@
-/* query_event - the query of a listener: which events it wants (tmf635-contract section 8).
+/* query_event - the query of a listener: which events it wants (HTTP contract section 8).
  *
  * The grammar is that of a list's filters (query.h), the attributes are those of the event's JSON:
  * "eventType=UsageStateChangeEvent", "event.usage.status=rated&event.usage.usageType=VOICE". It is

@@ -1,4 +1,4 @@
-/* render_csv - a usage as a line of CSV (RFC 4180; tmf635-contract 9).
+/* render_csv - a usage as a line of CSV (RFC 4180; HTTP contract section 9).
  *
  * Columns are those of render_csv_columns, or the chosen ones of them, in that order; id and href
  * always. Texts stand there as they are, structures as their JSON, an absent attribute as an empty

@@ -1,5 +1,5 @@
 /* store_http - one change of a usage over HTTP, in one transaction with its message
- * (tmf635-contract section 6).
+ * (HTTP contract section 6).
  *
  * The usage's row is locked first and looked at only then, so that two changes at once cannot both
  * pass one check; the last statement before COMMIT is the next number of the source @http

@@ -5,7 +5,7 @@
  * absent truth is -1, an absent part is NULL.
  *
  * `more` of a part: the members that TMF635 does not know or we have no field for, as JSON without
- * the braces (`"@type":"X","n":[1,2]`), kept and returned as they came (tmf635-contract section 1).
+ * the braces (`"@type":"X","n":[1,2]`), kept and returned as they came (HTTP contract section 1).
  * Only HTTP and imports bring any; those of a usage are its `extensions`.
  */
 #pragma once
@@ -35,7 +35,7 @@ extern const char
 /* STATUS_COUNT if it is none of the seven. */
 enum usage_status usage_status_of(struct text name);
 
-/* Where a change comes from decides which transitions there are (tmf635-contract section 4, wire
+/* Where a change comes from decides which transitions there are (HTTP contract section 4, wire
  * contract section 4). */
 enum usage_road { ROAD_INGEST, ROAD_HTTP };
 bool usage_may_become(enum usage_status from, enum usage_status to, enum usage_road road);
@@ -112,7 +112,7 @@ int64_t usage_newest_rating(const struct list *ratings);
  */
 bool usage_ratings_equal(const struct list *a, const struct list *b);
 
-/* What status demands of the ratings (tmf635-contract section 4). ERR_DATA, code REASON_INCOMPLETE:
+/* What status demands of the ratings (HTTP contract section 4). ERR_DATA, code REASON_INCOMPLETE:
  * the text names the element and the attribute. Fills in the defaults of missing attributes
  * (usageRatingTag ...). */
 bool usage_complete_ratings(enum usage_status status, struct list *ratings,

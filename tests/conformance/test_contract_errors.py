@@ -1,4 +1,4 @@
-"""Section 7 of the TMF635 contract: what each status is for, and that each comes with an Error.
+"""Section 7 of the HTTP contract (docs/http.md): what each status is for, and that each comes with an Error.
 
 Those of tokens, 401 and 403: flow/test_tokens. Reads without a database: flow/test_http_faults. Bad queries: flow/test_query.
 """

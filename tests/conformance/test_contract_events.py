@@ -1,4 +1,4 @@
-"""Section 8 of the TMF635 contract, of specifications: each event is what its Avro schema says, and holds the whole resource
+"""Section 8 of the HTTP contract (docs/http.md), of specifications: each event is what its Avro schema says, and holds the whole resource
 as the swagger has it. Events of usages: flow/test_http_write, and lib/check_events over everything that came from Kafka."""
 
 import io

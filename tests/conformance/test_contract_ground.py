@@ -1,4 +1,4 @@
-"""Sections 1 and 2 of the TMF635 contract: paths, media types, names, dates, href, extensions; and the operations.
+"""Sections 1 and 2 of the HTTP contract (docs/http.md): paths, media types, names, dates, href, extensions; and the operations.
 
 What else belongs to them: an id is never the client's (test_contract_writing), tokens (flow/test_tokens), unknown attributes of
 a usage (flow/test_http_write), the declared answers (flow/test_descriptions).

@@ -1,4 +1,4 @@
-"""Section 3 of the TMF635 contract: every attribute of a usage and of a specification, its type, and what must be there.
+"""Section 3 of the HTTP contract (docs/http.md): every attribute of a usage and of a specification, its type, and what must be there.
 
 The attributes are those of TM Forum's own definitions (lib/model_sample). Lengths and limits: flow/test_descriptions, tests/unit
 test_model_limits. That a record without a specification gets the configured one: test_checklist, item 2.

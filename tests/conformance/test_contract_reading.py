@@ -1,4 +1,4 @@
-"""Section 5 of the TMF635 contract, where no other test is named after a rule of it: all of it is in flow/test_http (pages,
+"""Section 5 of the HTTP contract (docs/http.md), where no other test is named after a rule of it: all of it is in flow/test_http (pages,
 links, fields), flow/test_query (sort, operators, groups, arrays, against the same rules in Python) and flow/test_query_plans."""
 
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Section 4 of the TMF635 contract: the seven states, every transition over HTTP, and what a price needs.
+"""Section 4 of the HTTP contract (docs/http.md): the seven states, every transition over HTTP, and what a price needs.
 
 The roads of records, where a rated one may meet a usage that is received only (D*) and a late copy is a duplicate:
 flow/test_outcomes. Two PATCHes at once: flow/test_http_write.

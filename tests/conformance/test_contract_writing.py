@@ -1,4 +1,4 @@
-"""Section 6 of the TMF635 contract: POST, PATCH, ETag, DELETE, Idempotency-Key.
+"""Section 6 of the HTTP contract (docs/http.md): POST, PATCH, ETag, DELETE, Idempotency-Key.
 
 With flow/test_http_write, which has the first half of the rules, and their events; flow/test_http_idempotency: how long a key
 is kept.

@@ -27,7 +27,7 @@ def test_each_outcome_is_explained_once_in_the_sources_order():
     assert re.findall(r"^\| `(\w+)` \|", said.group(0), flags=re.M) == readme.outcomes() != []
 
 
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "service/ARCHITECTURE.md", "docs/wire.md", "docs/partners.md",
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "service/ARCHITECTURE.md", "docs/wire.md", "docs/http.md", "docs/partners.md",
          "docs/performance.md", "docs/protocol/README.md", "schemas/README.md")
 
 

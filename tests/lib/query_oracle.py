@@ -1,5 +1,5 @@
-"""query_oracle - what a query finds, worked out in Python over the documents: tmf635-contract 5.2 and 5.4 once more, by other
-means than SQL.
+"""query_oracle - what a query finds, worked out in Python over the documents: HTTP contract sections 5.2 and 5.4 once
+more, by other means than SQL.
 
 A query is a list of groups, a group a list of conditions (name, operator, values); `to_text` writes it in one of the many
 ways that the contract allows.

@@ -1,4 +1,5 @@
-/* The query string: pages, fields, order, groups, and what is refused (tmf635-contract 5.1-5.4). */
+/* The query string: pages, fields, order, groups, and what is refused
+ * (HTTP contract sections 5.1 to 5.4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

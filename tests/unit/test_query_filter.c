@@ -1,5 +1,5 @@
 /* Attribute filters: every operator, every type of value, and how they are joined
- * (tmf635-contract 5.4). */
+ * (HTTP contract section 5.4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

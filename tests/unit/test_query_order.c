@@ -1,4 +1,5 @@
-/* The order of rows as SQL, and where a token's row stands in it (tmf635-contract 5.1, 5.2). */
+/* The order of rows as SQL, and where a token's row stands in it
+ * (HTTP contract sections 5.1, 5.2). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

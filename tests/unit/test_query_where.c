@@ -1,5 +1,5 @@
-/* Filters as SQL: ranges of ids, columns, and the same element of an array (tmf635-contract 5.4).
- */
+/* Filters as SQL: ranges of ids, columns, and the same element of an array
+ * (HTTP contract section 5.4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
