@@ -12,6 +12,7 @@ struct http_mark {
     char group[260];
     struct producer *producer;
     struct consumer_member *member;
+    bool proved; /* it was committed: no right was missing then */
 };
 
 struct http_mark *http_mark_new(const struct settings *s, void (*idle)(void *arg, int waited_ms),
@@ -68,6 +69,14 @@ static rd_kafka_topic_partition_list_t *place(const struct http_mark *m, int64_t
     return parts;
 }
 
+/* At the start a right must be granted first; one that we have had may come back. */
+static bool right_missing(const struct http_mark *m, struct err *err)
+{
+    if (m->proved || !kafka_is_starting())
+        err->kind = ERR_RETRY;
+    return false;
+}
+
 bool http_mark_read(const struct http_mark *m, int64_t *position, struct err *err)
 {
     const struct settings *s = m->settings;
@@ -77,14 +86,15 @@ bool http_mark_read(const struct http_mark *m, int64_t *position, struct err *er
     if (ok)
         *position = parts->elems[0].offset < 0 ? -1 : parts->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(parts);
-    return ok;
+    return ok || (kafka_is_right_missing(err->code) && right_missing(m, err));
 }
 
 /* The producer does not know what the offset is of. */
 static bool name_right(const struct http_mark *m, struct err *err)
 {
     if (err->code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
-        return err_wrap(err, "Kafka does not let us: grant Read on group %s", m->group);
+        return err_wrap(err, "Kafka does not let us: grant Read on group %s", m->group) ||
+               right_missing(m, err);
     if (err->code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         return err_wrap(err, "Kafka does not let us: grant Read on topic %s",
                         m->settings->topic_events[EVENT_CREATE]);
@@ -96,6 +106,7 @@ bool http_mark_commit(struct http_mark *m, int64_t position, struct err *err)
     rd_kafka_topic_partition_list_t *parts = place(m, position);
     bool ok = producer_commit(m->producer, parts, m->member, err);
     rd_kafka_topic_partition_list_destroy(parts);
+    m->proved = m->proved || ok;
     return ok || name_right(m, err);
 }
 

@@ -24,7 +24,8 @@ void http_mark_let_go(struct http_mark *m);
 /* For what is to be sent with the mark: producer_begin(), producer_send(), http_mark_commit(). */
 struct producer *http_mark_producer(const struct http_mark *m);
 
-/* The committed offset, -1 for none, once no open transaction holds it. */
+/* The committed offset, -1 for none, once no open transaction holds it. A right that is missing is
+ * ERR_FATAL at the start, and later, or once a position was committed, ERR_RETRY. */
 bool http_mark_read(const struct http_mark *m, int64_t *position, struct err *err) MUST_CHECK;
 
 /* Commits the position with the open transaction, or in one of its own. ERR_LOST: somebody else has

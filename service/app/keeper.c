@@ -26,7 +26,9 @@
 #include "usage/store_sweep.h"
 
 enum {
-    TICK_MS = 500, /* the lock's holder asks PostgreSQL something so often, to be seen alive */
+    TICK_MS = 500,  /* the lock's holder asks PostgreSQL something so often, to be seen alive */
+    TURN_MS = 1000, /* of publishing, and of the sweep, while there is always more to do */
+    LAST_MS = 2000, /* of publishing at the stop: the process has 4 s */
     BACKOFF_MS = 250,
     BACKOFF_MAX_MS = 5000,
     WATCH_MS = 120000,
@@ -51,6 +53,7 @@ struct keeper {
     bool ours;         /* the lock */
     bool open;         /* .. and taken over: a position is committed */
     int64_t published; /* known while open */
+    bool more;         /* a turn was over before its work was */
     int64_t next_sweep, next_renew, next_look, next_expire; /* ticks */
     int64_t failing_since;
     bool told; /* .. and the log says so */
@@ -204,27 +207,57 @@ static bool publish_rows(struct keeper *k, const struct source_row_outbox *rows,
     return http_source_clean(k->db, to, err);
 }
 
-/* The stop is not looked at: what is stored goes out, if Kafka takes it at once. */
-static bool publish_all(struct keeper *k, struct err *err)
+/* One transaction's worth. *all: there was nothing. */
+static bool publish_once(struct keeper *k, bool *all, struct err *err)
 {
     struct source_row_outbox rows[SOURCE_ROWS];
     size_t n;
-    for (;;) {
-        arena_reset(k->arena);
-        if (!source_rows(k->db, HTTP_SOURCE, 0, k->published, k->arena, rows, &n, err))
-            return false;
-        if (n == 0)
-            return true;
-        if (rows[0].from != k->published)
-            return err_set(err, ERR_RETRY,
-                           "outbox rows of " HTTP_SOURCE " begin at %" PRId64 ", and %" PRId64
-                           " is published",
-                           rows[0].from, k->published);
-        if (!publish_rows(k, rows, n, err))
-            return false;
-    }
+    arena_reset(k->arena);
+    if (!source_rows(k->db, HTTP_SOURCE, 0, k->published, k->arena, rows, &n, err))
+        return false;
+    *all = n == 0;
+    if (*all)
+        return true;
+    if (rows[0].from != k->published)
+        return err_set(err, ERR_RETRY,
+                       "outbox rows of " HTTP_SOURCE " begin at %" PRId64 ", and %" PRId64
+                       " is published",
+                       rows[0].from, k->published);
+    return publish_rows(k, rows, n, err);
 }
 
+/* Clients that write without a pause would keep it here for ever. */
+static bool publish(struct keeper *k, struct err *err)
+{
+    bool all = false;
+    int64_t end = instant_ticks() + TURN_MS;
+    while (!all && instant_ticks() < end && !stop_asked())
+        if (!publish_once(k, &all, err))
+            return false;
+    k->more = k->more || !all;
+    return true;
+}
+
+/* The stop is not looked at: what is stored by now goes out, if Kafka takes it at once. What others
+ * write meanwhile is the next process's. */
+static bool publish_last(struct keeper *k, struct err *err)
+{
+    struct source_state pg;
+    bool all = false;
+    int64_t end = instant_ticks() + LAST_MS;
+    arena_reset(k->arena);
+    if (!source_look(k->db, HTTP_SOURCE, 0, k->arena, &pg, err))
+        return false;
+    while (!all && k->published < pg.stored) {
+        if (instant_ticks() >= end)
+            return err_set(err, ERR_RETRY, "there is more than goes out in %d ms", (int)LAST_MS);
+        if (!publish_once(k, &all, err))
+            return false;
+    }
+    return true;
+}
+
+/* What it writes is published in between, so that the outbox stays small. */
 static bool sweep(struct keeper *k, struct err *err)
 {
     const struct changes *done;
@@ -232,18 +265,19 @@ static bool sweep(struct keeper *k, struct err *err)
     int64_t now = instant_ticks();
     if (now < k->next_sweep)
         return true;
-    k->next_sweep = now + k->settings->parked_sweep_ms;
-    while (more && !stop_asked()) {
-        if (!sweep_once(k->sweep, &done, &more, err)) {
-            k->next_sweep = 0; /* at the next step, or that would look well */
+    k->next_sweep = 0; /* at the next step, or a failure would look well */
+    while (more && instant_ticks() < now + TURN_MS && !stop_asked()) {
+        if (!sweep_once(k->sweep, &done, &more, err))
             return false;
-        }
         health_beat(k->owner);
         if (done)
             counts_parked(done);
-        if (!publish_all(k, err))
+        if (!publish(k, err))
             return false;
     }
+    if (!more)
+        k->next_sweep = now + k->settings->parked_sweep_ms;
+    k->more = k->more || more;
     return true;
 }
 
@@ -315,6 +349,7 @@ static bool follow(struct keeper *k, struct err *err)
 
 static bool step(struct keeper *k, struct err *err)
 {
+    k->more = false;
     if (k->refused && instant_ticks() < k->next_look)
         return true;
     if (!lock(k, err))
@@ -326,7 +361,7 @@ static bool step(struct keeper *k, struct err *err)
         return false;
     if (k->refused) /* whoever mends it asks for the lock */
         return stay_refused(k, err);
-    if (!publish_all(k, err) || !sweep(k, err) || !expire(k, err))
+    if (!publish(k, err) || !sweep(k, err) || !expire(k, err))
         return false;
     /* A new producer is a takeover: it would fence a successor that we have not heard of. */
     if (producer_is_long(http_mark_producer(k->mark)))
@@ -370,6 +405,8 @@ static void say_going(struct keeper *k)
 
 static int wait_ms(const struct keeper *k)
 {
+    if (k->failures == 0 && k->more)
+        return 0;
     if (k->failures == 0)
         return k->settings->parked_sweep_ms < TICK_MS ? k->settings->parked_sweep_ms : TICK_MS;
     int ms = BACKOFF_MS;
@@ -447,7 +484,7 @@ static void *run(void *arg)
     k->arena = arena_new(ARENA_BLOCK);
     k->mark = http_mark_new(s, idle, k);
     live(k);
-    if (k->open && !publish_all(k, &err))
+    if (k->open && !publish_last(k, &err))
         log_line(LOG_INFO, "what was written through " HTTP_SOURCE " is left to the next process",
                  "why=\"%s\"", err.text);
     http_mark_free(k->mark);

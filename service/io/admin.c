@@ -28,9 +28,13 @@ rd_kafka_t *admin_new(const struct kafka_property *properties, size_t n, struct 
     return client;
 }
 
-static bool right_missing(struct err *err, const char *right, const char *kind, const char *name)
+static bool right_missing(struct err *err, rd_kafka_resp_err_t code, const char *right,
+                          const char *kind, const char *name)
 {
-    return err_set(err, ERR_FATAL, "Kafka does not let us: grant %s on %s %s", right, kind, name);
+    err_set(err, ERR_FATAL, "Kafka does not let us: grant %s on %s %s", right, kind, name);
+    err->code = code;
+    err->part = "kafka";
+    return false;
 }
 
 /* Why the last login was refused, "" if it was not. Kept: librdkafka says the same thing only once
@@ -172,7 +176,7 @@ static bool take_description(struct admin_topic *t, const rd_kafka_ConfigResourc
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return true;
     if (kafka_is_right_missing(code))
-        return right_missing(err, "DescribeConfigs", "topic", t->name);
+        return right_missing(err, code, "DescribeConfigs", "topic", t->name);
     if (!t->described)
         return kafka_err(err, code, t->name);
     const char *policy = config_value(resource, "cleanup.policy"),
@@ -265,7 +269,7 @@ static bool take_created(const rd_kafka_event_t *event, struct err *err)
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
             continue;
         if (kafka_is_right_missing(code))
-            return right_missing(err, "Create", "topic", name);
+            return right_missing(err, code, "Create", "topic", name);
         return err_set(err, ERR_FATAL, "Kafka does not make topic %s: %s", name,
                        text ? text : rd_kafka_err2str(code));
     }
@@ -328,8 +332,11 @@ static bool ask_committed(rd_kafka_t *reader, const char *group,
                           rd_kafka_topic_partition_list_t *parts, struct err *err)
 {
     rd_kafka_resp_err_t code = rd_kafka_committed(reader, parts, QUESTION_MS);
-    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < parts->cnt; i++)
+    const char *topic = ""; /* of the code */
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < parts->cnt; i++) {
         code = parts->elems[i].err;
+        topic = parts->elems[i].topic;
+    }
     /* Who may not see the group has no coordinator to ask: the call only times out, and why lies in
      * the reader's queue. */
     rd_kafka_message_t *m = code ? rd_kafka_consumer_poll(reader, 0) : NULL;
@@ -337,8 +344,10 @@ static bool ask_committed(rd_kafka_t *reader, const char *group,
         code = m->err;
     if (m)
         rd_kafka_message_destroy(m);
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        return right_missing(err, code, "Read", "topic", topic);
     if (kafka_is_right_missing(code))
-        return right_missing(err, "Read", "group", group);
+        return right_missing(err, code, "Read", "group", group);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_err(err, code, "committed offsets");
 }
 
@@ -378,7 +387,7 @@ bool admin_group_members(rd_kafka_t *client, const char *group, int wait_ms, int
     }
     rd_kafka_group_list_destroy(list);
     if (kafka_is_right_missing(code))
-        return right_missing(err, "Describe", "group", group);
+        return right_missing(err, code, "Describe", "group", group);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_err(err, code, "members of the group");
 }
 
@@ -397,7 +406,7 @@ static bool commit(rd_kafka_t *reader, const char *group, rd_kafka_topic_partiti
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
         return err_set(err, ERR_RETRY, "group %s has members", group);
     default:
-        return kafka_is_right_missing(code) ? right_missing(err, "Read", "group", group)
+        return kafka_is_right_missing(code) ? right_missing(err, code, "Read", "group", group)
                                             : kafka_err(err, code, "committing the offset");
     }
 }

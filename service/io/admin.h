@@ -1,8 +1,9 @@
 /* admin - questions to Kafka beside the records' way, and the making of topics.
  *
  * Each waits for at most wait_ms and looks at the stop meanwhile. ERR_RETRY: Kafka is away;
- * ERR_FATAL: a right is missing, and the text names it. Any client of librdkafka's will do; of one
- * of admin_new() the errors of its connections are read, which say why a login is refused.
+ * ERR_FATAL: a right is missing, and the text names it; err->code is Kafka's, so that a service
+ * that has had the right can wait for it. Any client of librdkafka's will do; of one of admin_new()
+ * the errors of its connections are read, which say why a login is refused.
  */
 #pragma once
 

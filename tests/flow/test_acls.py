@@ -401,6 +401,41 @@ def test_a_right_that_is_taken_away_later_is_waited_for(scene, publisher, settle
     assert service.alive()
 
 
+def put(client, number):
+    status = client.ask("POST", BASE + "/usage", json.dumps({"usageSpecification": {"id": str(number)}}).encode(),
+                        {"Content-Type": "application/json"}).status
+    assert status == 201
+
+
+def unpublished(scene):
+    with scene.connect() as db:
+        return db.execute("SELECT count(*) FROM outbox WHERE topic = '@http'").fetchone()[0]
+
+
+@pytest.mark.parametrize("before, right, text", [(0, "group-http", "group {group}-http"), (1, "group-http", "group {group}-http"),
+                                                 (1, "create", "topic {topic}")], ids=["group-unused", "group", "topic"])
+def test_a_right_that_the_source_http_needs_is_waited_for_too(scene, before, right, text):
+    kafka, rights = scene.rig.kafka, named(scene, [one for one in RIGHTS if one[2] == right])
+    wanted = f"{READ} on {text.format(group=scene.group, topic=scene.topic['create'])}"
+    kafka.grant(named(scene, RIGHTS))
+    service = as_user(scene).start()
+    service.wait_log("source @http taken over")
+    client = client_of(service)
+    for number in range(before):  # otherwise the takeover alone has used the right
+        put(client, number)
+    until("it is published", lambda: unpublished(scene) == 0)
+
+    kafka.revoke(rights)
+    put(client, "later")
+    until("/readyz names the right", lambda: wanted in service.readyz()[1]["waiting"]["kafka"])
+    ended = service.run("offsets", check=False)
+    kafka.grant(rights)
+
+    until("what was written is published", lambda: unpublished(scene) == 0 and service.readyz()[0] == 200)
+    assert service.alive() and len(re.findall("waiting for=kafka", service.log_text())) == 1
+    assert ended.returncode == 1 and ended.stderr == f"usaged: offsets: {wanted}\n"
+
+
 # ---- the login -------------------------------------------------------------------------------------------------------
 
 def test_a_refused_login_is_said_and_waited_for(scene):

@@ -12,6 +12,7 @@ from lib.faults import QUICK, TRANSACTION_S, Failpoint, lines, throughout
 from lib.missed import miss
 from lib.peak import peak_of
 from lib.records import Records
+from lib.writers import Writers, settled
 from rig.process import Process
 from rig.wait import until
 
@@ -251,6 +252,59 @@ def test_a_mend_counts_the_messages_of_any_outbox_in_little_memory(scene, count,
 
     assert f"  {count - 1} outbox rows with {of_each * (count - 1)} messages are given up" in said, said
     assert peak_kib < 450 << 10  # all of it is 384 MiB, and would be there twice; a sanitizer keeps 256 back
+
+
+# ---- clients that write without a pause ------------------------------------------------------------------------------
+
+SLOW = """
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF EXISTS (SELECT FROM gone WHERE topic = '@http') THEN PERFORM pg_sleep(0.2); END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER slow AFTER DELETE ON outbox REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION slow()"""
+
+
+@pytest.fixture
+def busy(scene):
+    """A keeper that needs 0.2 s for what it publishes at once, and clients that write in no less."""
+    scene.main = scene.service(settings={**TWO, "parked.max-age": "1s", "http.idempotency.keep": "1s"})
+    scene.main.migrate()
+    with scene.connect() as db:
+        db.execute(SLOW)
+    scene.main.start()
+    with Writers([scene.main], count=8) as writers:
+        writers.more(100)
+        scene.writers = writers
+        yield scene
+
+
+def oldest_key(scene):
+    with scene.connect() as db:
+        return db.execute("SELECT min(created_at) FROM idempotency").fetchone()[0]
+
+
+def test_writes_without_a_pause_leave_all_else_its_turn(busy, publisher):
+    source, oldest = Records(605), oldest_key(busy)
+    publisher.rated(source.rating_of(source.next()), expect="parked", reason="parked-expired")
+    publisher.flush()
+
+    until("the rating has ended", lambda: busy.main.metric("usaged_parked_ended_total", outcome="dead") == 1)
+    until("an old key is gone", lambda: oldest_key(busy) > oldest)
+
+    busy.writers.__exit__()
+    settled(busy, busy.writers)
+
+
+def test_a_stop_publishes_what_is_stored_by_then_whoever_goes_on_writing(busy):
+    before = stored(busy)
+
+    assert busy.main.stop() == 0
+
+    assert published(busy) >= before and not lines(busy.main, "did not end in time|is left to the next process")
+    busy.main.start()
+    busy.writers.more(20)
+    busy.writers.__exit__()
+    settled(busy, busy.writers)
 
 
 # ---- the time-out of a transaction -----------------------------------------------------------------------------------
