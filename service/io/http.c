@@ -80,7 +80,9 @@ static void run(void *app, void *context, struct http_job *job)
     }
     struct http_response response = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
     x->http->options.work(app, context, &x->request, &response);
-    if (!http_job_claim(job)) {
+    bool kept = x->kept;
+    x->kept = false;
+    if (!kept && !http_job_claim(job)) {
         if (response.over)
             response.over(app, &x->request);
         http_response_fini(&response);

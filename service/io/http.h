@@ -4,11 +4,11 @@
  * checks, and answers what needs no database. What it leaves goes through a bounded queue to
  * work(), on one of K threads that each have a context of their own (a database connection). A full
  * queue answers 503 by itself. Every request has a deadline; work() past it goes on, but its answer
- * is thrown away. A request with a body is shown to now() before that is read: what is answered
- * then ends the connection. Behind libmicrohttpd's parser stands a guard against what would let a
- * proxy and us see two different requests. What the parser itself refuses (a broken line, headers
- * of more than 64 KiB: 431, a target of more: 414) it answers in its own words; all other refusals
- * are worded by refuse().
+ * is thrown away, unless work() has kept it for itself. A request with a body is shown to now()
+ * before that is read: what is answered then ends the connection. Behind libmicrohttpd's parser
+ * stands a guard against what would let a proxy and us see two different requests. What the parser
+ * itself refuses (a broken line, headers of more than 64 KiB: 431, a target of more: 414) it
+ * answers in its own words; all other refusals are worded by refuse().
  */
 #pragma once
 
@@ -60,6 +60,10 @@ struct text http_header(const struct http_request *request, const char *name);
 /* True when work() may stop: the deadline has passed or the server ends, somebody else has
  * answered. */
 bool http_unwanted(const struct http_request *request);
+
+/* For work(), once, before it does what the client must hear of: from here on no deadline answers
+ * in its place, so what is still to come needs limits of its own. False: unwanted. */
+bool http_keep(struct http_request *request) MUST_CHECK;
 
 enum http_piece {
     HTTP_PIECE_MORE,

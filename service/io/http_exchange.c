@@ -154,7 +154,14 @@ bool http_unwanted(const struct http_request *request)
 {
     const struct exchange *x =
         (const struct exchange *)((const char *)request - offsetof(struct exchange, request));
-    return x->turn && http_job_is_claimed(&x->turn->job);
+    return x->turn && !x->kept && http_job_is_claimed(&x->turn->job);
+}
+
+bool http_keep(struct http_request *request)
+{
+    struct exchange *x = (struct exchange *)((char *)request - offsetof(struct exchange, request));
+    x->kept = http_job_claim(&x->turn->job);
+    return x->kept;
 }
 
 void http_add(struct http_response *response, const char *name, const char *format, ...)

@@ -53,6 +53,7 @@ struct exchange {
     struct buf body;
     size_t discarded; /* bytes of a body that is too long */
     bool seen, asked, taken, too_long, no_room;
+    bool kept;     /* work() has claimed the job before it is done */
     bool answered; /* by who has claimed the job */
     /* Of a request's body that is taken in pieces: `body` is the next one. */
     enum exchange_taking taking;
