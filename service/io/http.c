@@ -219,7 +219,8 @@ static bool take_request(struct exchange *x)
         return true;
     if (x->discarded > 0) {
         exchange_refuse_long(x, false);
-    } else if (x->no_room || !http->pool || !http_pool_reserve(http->pool, false)) {
+    } else if (x->no_room || (x->taking == TAKING_NONE && exchange_is_full(x)) || !http->pool ||
+               !http_pool_reserve(http->pool, false)) {
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many requests are waiting", false);
     } else {
         if (x->taking == TAKING_NONE)

@@ -104,7 +104,12 @@ struct http_options {
     size_t
         body_max; /* bytes; a longer one is 413. 0: bodies are not read, and end the connection */
     size_t bodies_max; /* bytes, of all bodies together; what does not fit is 503 */
-    int read_ms;       /* a request must be whole by then: 408; 0: any time */
+    /* Bytes, of all bodies of answers together that clients have yet to take, but for those of up
+     * to 64 KiB and those that come in pieces: an answer to GET that does not fit is 503 instead.
+     * All other requests have as much for themselves, and are 503 before work() once that is full.
+     * 0: any number. */
+    size_t answers_max;
+    int read_ms; /* a request must be whole by then: 408; 0: any time */
     void *app;
     bool (*now)(void *app, struct http_request *request,
                 struct http_response *response); /* false: work() */
