@@ -28,9 +28,10 @@ enum {
     API_CONNECTIONS = 1000,
     API_QUEUE = 512, /* more than one user's 500 connections */
     API_IDLE_MS = 30000,
-    API_TARGET = 8192,             /* bytes */
-    API_BODIES = 64 * 1024 * 1024, /* bytes of all bodies that are being read */
-    API_SPARE_MS = 3000,           /* of a request beyond its statements: connecting, rendering */
+    API_TARGET = 8192,               /* bytes */
+    API_BODIES = 64 * 1024 * 1024,   /* bytes of all bodies that are being read */
+    API_ANSWERS = 256 * 1024 * 1024, /* bytes of all pages that clients have yet to take */
+    API_SPARE_MS = 3000,             /* of a request beyond its statements: connecting, rendering */
     API_AGAIN_MS = 1000,   /* a read that failed sooner is tried once more on a new connection */
     API_RESTART_MS = 3000, /* for so long an export waits for PostgreSQL */
     API_LOOK_MS = 200,
@@ -503,6 +504,7 @@ static struct http_options http_options_of(struct api *api)
         .target_max = API_TARGET,
         .body_max = (size_t)s->http_max_body,
         .bodies_max = (size_t)(s->http_max_body > API_BODIES ? s->http_max_body : API_BODIES),
+        .answers_max = API_ANSWERS,
         .read_ms = s->http_timeout_ms,
         .app = api,
         .now = now,

@@ -203,6 +203,8 @@ static bool add(const struct api_hub *hub, struct db *db, const char *who,
     if (!places)
         return true;
     l.id = id_random(instant_now());
+    if (!http_keep(request))
+        return true; /* one that is stored is told to its client, who could not end it otherwise */
     if (!hub_store_add(db, &l, text_of(who), places, n, err))
         return false;
     show(hub, &l, response);

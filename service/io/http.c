@@ -80,7 +80,9 @@ static void run(void *app, void *context, struct http_job *job)
     }
     struct http_response response = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
     x->http->options.work(app, context, &x->request, &response);
-    if (!http_job_claim(job)) {
+    bool kept = x->kept;
+    x->kept = false;
+    if (!kept && !http_job_claim(job)) {
         if (response.over)
             response.over(app, &x->request);
         http_response_fini(&response);
@@ -217,7 +219,8 @@ static bool take_request(struct exchange *x)
         return true;
     if (x->discarded > 0) {
         exchange_refuse_long(x, false);
-    } else if (x->no_room || !http->pool || !http_pool_reserve(http->pool, false)) {
+    } else if (x->no_room || (x->taking == TAKING_NONE && exchange_is_full(x)) || !http->pool ||
+               !http_pool_reserve(http->pool, false)) {
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many requests are waiting", false);
     } else {
         if (x->taking == TAKING_NONE)

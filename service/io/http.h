@@ -4,11 +4,11 @@
  * checks, and answers what needs no database. What it leaves goes through a bounded queue to
  * work(), on one of K threads that each have a context of their own (a database connection). A full
  * queue answers 503 by itself. Every request has a deadline; work() past it goes on, but its answer
- * is thrown away. A request with a body is shown to now() before that is read: what is answered
- * then ends the connection. Behind libmicrohttpd's parser stands a guard against what would let a
- * proxy and us see two different requests. What the parser itself refuses (a broken line, headers
- * of more than 64 KiB: 431, a target of more: 414) it answers in its own words; all other refusals
- * are worded by refuse().
+ * is thrown away, unless work() has kept it for itself. A request with a body is shown to now()
+ * before that is read: what is answered then ends the connection. Behind libmicrohttpd's parser
+ * stands a guard against what would let a proxy and us see two different requests. What the parser
+ * itself refuses (a broken line, headers of more than 64 KiB: 431, a target of more: 414) it
+ * answers in its own words; all other refusals are worded by refuse().
  */
 #pragma once
 
@@ -61,6 +61,10 @@ struct text http_header(const struct http_request *request, const char *name);
  * answered. */
 bool http_unwanted(const struct http_request *request);
 
+/* For work(), once, before it does what the client must hear of: from here on no deadline answers
+ * in its place, so what is still to come needs limits of its own. False: unwanted. */
+bool http_keep(struct http_request *request) MUST_CHECK;
+
 enum http_piece {
     HTTP_PIECE_MORE,
     HTTP_PIECE_LAST,
@@ -100,7 +104,12 @@ struct http_options {
     size_t
         body_max; /* bytes; a longer one is 413. 0: bodies are not read, and end the connection */
     size_t bodies_max; /* bytes, of all bodies together; what does not fit is 503 */
-    int read_ms;       /* a request must be whole by then: 408; 0: any time */
+    /* Bytes, of all bodies of answers together that clients have yet to take, but for those of up
+     * to 64 KiB and those that come in pieces: an answer to GET that does not fit is 503 instead.
+     * All other requests have as much for themselves, and are 503 before work() once that is full.
+     * 0: any number. */
+    size_t answers_max;
+    int read_ms; /* a request must be whole by then: 408; 0: any time */
     void *app;
     bool (*now)(void *app, struct http_request *request,
                 struct http_response *response); /* false: work() */

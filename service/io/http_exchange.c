@@ -12,6 +12,7 @@ enum {
         32 *
         1024, /* bytes that are given to libmicrohttpd at once; its buffer is half of HTTP_MEMORY */
     HTTP_PIECE = 256 * 1024,        /* bytes of a request's body that are taken at once */
+    HTTP_SHORT = 64 * 1024,         /* bytes of an answer that is sent however many there are */
     HTTP_DISCARD = 64 * 1024 * 1024 /* bytes of a refused body that are read before the answer */
 };
 
@@ -34,8 +35,20 @@ void http_response_fini(struct http_response *r)
     buf_fini(&r->fields);
 }
 
+static bool is_read(const struct exchange *x)
+{
+    return text_is(x->request.method, "GET") || text_is(x->request.method, "HEAD");
+}
+
+/* The sum in which the answer is counted. */
+static atomic_size_t *answers_of(struct exchange *x)
+{
+    return &x->http->answers[!is_read(x)];
+}
+
 static void exchange_free(struct exchange *x)
 {
+    atomic_fetch_sub(answers_of(x), x->held);
     if (x->response.over)
         x->response.over(x->http->options.app, &x->request);
     http_response_fini(&x->response);
@@ -154,7 +167,14 @@ bool http_unwanted(const struct http_request *request)
 {
     const struct exchange *x =
         (const struct exchange *)((const char *)request - offsetof(struct exchange, request));
-    return x->turn && http_job_is_claimed(&x->turn->job);
+    return x->turn && !x->kept && http_job_is_claimed(&x->turn->job);
+}
+
+bool http_keep(struct http_request *request)
+{
+    struct exchange *x = (struct exchange *)((char *)request - offsetof(struct exchange, request));
+    x->kept = http_job_claim(&x->turn->job);
+    return x->kept;
 }
 
 void http_add(struct http_response *response, const char *name, const char *format, ...)
@@ -190,6 +210,53 @@ static double seconds_since(const struct timespec *began)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)(now.tv_sec - began->tv_sec) + (double)(now.tv_nsec - began->tv_nsec) / 1e9;
+}
+
+bool exchange_is_full(struct exchange *x)
+{
+    size_t max = x->http->options.answers_max;
+    return max > 0 && !is_read(x) && atomic_load(answers_of(x)) >= max;
+}
+
+/* Counts what libmicrohttpd is to hold until the client has taken it. False: there is no room. */
+static bool hold(struct exchange *x)
+{
+    size_t max = x->http->options.answers_max, n = x->response.body.len;
+    if (max == 0 || n <= HTTP_SHORT || x->response.next)
+        return true;
+    if (atomic_fetch_add(answers_of(x), n) + n > max && is_read(x)) {
+        atomic_fetch_sub(answers_of(x), n);
+        return false;
+    }
+    x->held = n;
+    return true;
+}
+
+static void refuse_page(struct exchange *x)
+{
+    exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    "Clients that read slowly have yet to take too many long answers; ask for less "
+                    "at once, e.g. with a smaller limit",
+                    false);
+}
+
+static void let_go(void *cls)
+{
+    exchange_unref(cls);
+}
+
+/* The body stays the exchange's, which libmicrohttpd has a reference to until it is sent. */
+static struct MHD_Response *make_whole(struct exchange *x)
+{
+    struct buf *body = &x->response.body;
+    if (body->len == 0)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    atomic_fetch_add(&x->references, 1);
+    struct MHD_Response *made =
+        MHD_create_response_from_buffer_with_free_callback_cls(body->len, body->data, let_go, x);
+    if (!made)
+        exchange_unref(x);
+    return made;
 }
 
 struct source {
@@ -249,16 +316,7 @@ static struct MHD_Response *make_stream(struct exchange *x, bool (*more)(struct 
 static struct MHD_Response *make_response(struct exchange *x, bool (*more)(struct exchange *x))
 {
     struct http_response *r = &x->response;
-    struct MHD_Response *made;
-    if (r->next) {
-        made = make_stream(x, more);
-    } else if (r->body.len == 0) {
-        made = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    } else {
-        made = MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_FREE);
-        if (made)
-            r->body = (struct buf){0};
-    }
+    struct MHD_Response *made = r->next ? make_stream(x, more) : make_whole(x);
     if (!made)
         return NULL;
     if (r->content_type)
@@ -277,6 +335,8 @@ enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connect
                               bool (*more)(struct exchange *x))
 {
     const struct http_options *o = &x->http->options;
+    if (!hold(x))
+        refuse_page(x);
     if (o->observe)
         o->observe(o->app, &x->request, x->response.status, seconds_since(&x->began));
     struct MHD_Response *made = make_response(x, more);

@@ -16,6 +16,7 @@ struct http {
     struct http_pool *pool;   /* NULL: now() answers everything */
     struct http_clock *clock; /* NULL: a request may take any time */
     atomic_size_t bodies;     /* bytes of all that is read */
+    atomic_size_t answers[2]; /* bytes of all that is sent: to GET, and to what may change things */
     pthread_mutex_t lock;     /* guards the two below */
     pthread_cond_t drained;
     int unanswered; /* requests that were seen and whose answers are not sent */
@@ -53,6 +54,8 @@ struct exchange {
     struct buf body;
     size_t discarded; /* bytes of a body that is too long */
     bool seen, asked, taken, too_long, no_room;
+    size_t held;   /* bytes of response.body that are counted */
+    bool kept;     /* work() has claimed the job before it is done */
     bool answered; /* by who has claimed the job */
     /* Of a request's body that is taken in pieces: `body` is the next one. */
     enum exchange_taking taking;
@@ -90,6 +93,11 @@ bool exchange_read_body(struct exchange *x, const char *bytes, size_t n) MUST_CH
 
 void exchange_refuse(struct exchange *x, int status, const char *message, bool close);
 void exchange_refuse_long(struct exchange *x, bool close);
+
+/* True: the request may change something, so that its answer must not be refused afterwards, and
+ * there is no room for a long one. */
+bool exchange_is_full(struct exchange *x);
+
 /* `more` fetches the next piece of a body that comes in pieces: false, there is none to be had. */
 enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connection,
                               bool (*more)(struct exchange *x));

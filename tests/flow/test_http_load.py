@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from lib import swagger
 from lib.http import BASE
 from lib.sockets import Drip, allow_files, connect, dripping, request
+from lib.stream import Stream
 from rig.wait import until
 
 CONNECTIONS, SLOW = 500, 100
+HELD_MIB = 256  # of pages that clients have yet to take
 
 
 class Loaded:
@@ -99,3 +102,36 @@ def test_connections_that_say_nothing_hold_up_nobody(loaded):
     assert all(connection.is_silent() for connection in silent)
     for connection in silent:
         connection.close()
+
+
+def test_pages_that_nobody_takes_have_a_bound_and_hold_up_nobody(loaded):
+    address, query = loaded.service.http, "usageSpecification.id=long&limit=1000"
+    body = json.dumps({"usageSpecification": {"id": "long"}, "description": "x" * 850_000}).encode()
+    written = loaded.ask(connect(address, 10), [request("POST", f"{BASE}/usage", body)] * 10)
+    assert [status for status, _ in written] == [201] * 10
+    before = loaded.service.memory_mib()
+
+    pages = [Stream(address, query, "application/json") for _ in range(40)]
+
+    taken, refused = ([page for page in pages if page.status == status] for status in (200, 503))
+    size = int(taken[0].headers["content-length"])
+    assert size > 8 << 20 and len(taken) == (HELD_MIB << 20) // size and len(taken) + len(refused) == 40
+    error = json.loads(refused[0].read())
+    assert swagger.faults("Error", error) == [] and "smaller limit" in error["message"]
+    assert refused[0].headers["retry-after"] == "1"
+    assert loaded.service.is_sanitized() or loaded.service.memory_mib() < before + HELD_MIB + 64
+    first = connect(address, 1)
+    assert loaded.ask(first, [loaded.reading()])[0][0] == 200
+    assert loaded.ask(first, [request("GET", f"{BASE}/usage?id={loaded.usage}")])[0][0] == 200
+    assert loaded.ask(first, [loaded.creation("beside-pages")])[0][0] == 201
+    assert len(json.loads(taken[0].read())) == 10, "who reads on has all of it"
+    for connection in (*pages, *first):
+        connection.close()
+
+    def room():
+        page = Stream(address, query, "application/json")
+        page.close()
+        return page.status == 200
+
+    until("there is room again", room)
+    until("and the memory is free", lambda: loaded.service.is_sanitized() or loaded.service.memory_mib() < before + 64)

@@ -3,10 +3,12 @@ means another host all of a sudden."""
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from lib.faults import Failpoint, lines
+from lib.http import BASE, client_of
 from lib.hub import Hub, check_numbers, numbers_of
 from rig.wait import until
 
@@ -147,7 +149,7 @@ def test_a_listener_too_far_behind_is_suspended_and_seen(scene, listening):
 
 @pytest.fixture
 def resolver(tmp_path):
-    """A name, partner.test, that means what a file says; the environment for that, and the file."""
+    """A name, partner.test, that means what a file says, and as slowly as it says; the environment for that, and the file."""
     if "asan" in os.environ.get("USAGED_BIN", ""):
         pytest.skip("the sanitizer wants to be the first library")
     library = tmp_path / "resolver.so"
@@ -181,6 +183,34 @@ def test_what_a_name_means_is_looked_at_for_each_connection(scene, listening, re
     listener.wait(8)
     check_numbers(listener, 0, 8, scene.partitions)
     assert forbidden.connections == 0
+    hub.client.close()
+
+
+def test_a_registration_that_is_refused_for_its_time_is_not_stored(scene, listening, resolver):
+    """Names are looked up one after another, and 4 s after a request its client hears 503, while the look-up may be under way."""
+    env, addresses = resolver
+    hub = Hub(scene, {"http.statement-timeout-ms": 999, "http.count-timeout-ms": 1}, env=env)
+    callback = f"http://partner.test:{listening().port}"
+    addresses.write_text("127.0.0.1\n1500\n")
+
+    def register(_):
+        client = client_of(hub.service)
+        answer = client.ask("POST", BASE + "/hub", b'{"callback":"%s"}' % callback.encode(), {"Content-Type": "application/json"})
+        client.close()
+        return answer
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(register, range(4)))
+    addresses.write_text("127.0.0.1\n")
+    told = [hub.register(callback)]  # behind what was still looked up
+
+    told += [answer.json()["id"] for answer in answers if answer.status == 201]
+    late = [answer for answer in answers if answer.status != 201]
+    assert late and len(told) > 1
+    assert all("in time" in answer.is_error(503) and answer.header("Retry-After") == "1" for answer in late)
+    with scene.connect() as db:
+        stored = [str(id_) for id_, in db.execute("SELECT id FROM hub_listener")]
+    assert sorted(stored) == sorted(told)
     hub.client.close()
 
 

@@ -161,6 +161,64 @@ static void a_request_past_its_deadline_is_503_whether_it_ran_or_waited(void **s
     finish(app);
 }
 
+static bool kept, unwanted;
+
+/* "/gate?before" keeps the answer before it waits, "/gate?after" behind it. */
+static void keeping_work(void *app, void *context, struct http_request *request,
+                         struct http_response *response)
+{
+    if (text_is(request->query, "before"))
+        kept = http_keep(request);
+    app_work(app, context, request, response);
+    if (text_is(request->query, "after"))
+        kept = http_keep(request);
+    unwanted = http_unwanted(request);
+}
+
+static void an_answer_that_work_has_kept_is_sent_past_the_deadline(void **state)
+{
+    (void)state;
+    struct http_options quick = small;
+    quick.request_ms = 100;
+    quick.work = keeping_work;
+    struct app *app = start(quick);
+    int s = dial(app->port);
+
+    get(s, "/gate?before");
+    wait_for(app, &app->running, 1);
+    usleep(400 * 1000);
+    open_gate(app);
+
+    assert_string_equal(one_answer(s, true).body, "GET /gate ?before x=");
+    assert_true(kept && !unwanted);
+    get(s, "/now");
+    assert_string_equal(one_answer(s, true).body, "at once");
+    close(s);
+    finish(app);
+}
+
+static void an_answer_that_the_deadline_has_taken_is_not_kept(void **state)
+{
+    (void)state;
+    struct http_options quick = small;
+    quick.request_ms = 100;
+    quick.work = keeping_work;
+    struct app *app = start(quick);
+    int s = dial(app->port);
+    kept = true;
+
+    get(s, "/gate?after");
+    wait_for(app, &app->running, 1);
+    struct answer answer = one_answer(s, true);
+    open_gate(app);
+
+    assert_int_equal(answer.status, 503);
+    assert_int_equal(fetch(app->port, "/a").status, 200); /* by the one thread, behind the other */
+    close(s);
+    finish(app);
+    assert_false(kept);
+}
+
 static void a_slow_client_holds_up_nobody_and_is_served(void **state)
 {
     (void)state;
@@ -314,6 +372,8 @@ int main(void)
         cmocka_unit_test(three_hundred_connections_are_all_served),
         cmocka_unit_test(a_full_queue_is_503_with_retry_after_and_what_waits_is_served),
         cmocka_unit_test(a_request_past_its_deadline_is_503_whether_it_ran_or_waited),
+        cmocka_unit_test(an_answer_that_work_has_kept_is_sent_past_the_deadline),
+        cmocka_unit_test(an_answer_that_the_deadline_has_taken_is_not_kept),
         cmocka_unit_test(a_slow_client_holds_up_nobody_and_is_served),
         cmocka_unit_test(a_client_that_leaves_harms_nobody),
         cmocka_unit_test(a_stop_refuses_what_waits_and_sends_the_answer_of_what_runs),
