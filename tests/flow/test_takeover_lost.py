@@ -5,6 +5,8 @@ A takeover in a rebalance's callback sees no other one. So the first attempt fai
 loop, which polls while it waits.
 """
 
+import os
+import signal
 import time
 from contextlib import contextmanager
 
@@ -84,6 +86,27 @@ def goes_on(scene, publisher, source):
     scene.main.wait_ready()
 
 
+def test_what_is_left_goes_no_further_once_the_partition_is_given_away(left, publisher, source, settled_and_right):
+    """Of two rows one is on its way. Whoever has the partition next publishes the other."""
+    point = Failpoint(left, "before-left", "stop", 2)
+    with held(left, "source_offset"):
+        taken_over_by_the_loop(left, point.env)
+        left.rig.kafka.delete_topics([left.topic["create"]])
+    left.main.wait_log("waiting for=kafka .*silent")
+    with given_away(left):
+        left.rig.kafka.create_topics([left.topic["create"]])
+        until("one row is out", point.fired)
+        left.main.freeze()  # it stands still already; the rig knows now
+
+        left.main.thaw()
+
+        goes_on(left, publisher, source)
+        assert left.committed()[left.topic["raw"], LEFT] == 20
+        assert not taken(left, LEFT, "ahead")
+    settled_and_right()
+    assert taken(left, LEFT, "ahead")
+
+
 def test_a_takeover_that_the_broker_refuses_is_begun_anew_with_the_next_assignment(left, publisher, source,
                                                                                    settled_and_right):
     """The refusal is one of the assignment before: the present one is not to be waited for."""
@@ -100,3 +123,44 @@ def test_a_takeover_that_the_broker_refuses_is_begun_anew_with_the_next_assignme
         assert not taken(left, LEFT, "ahead")
     settled_and_right()
     assert taken(left, LEFT, "ahead")
+
+
+@contextmanager
+def sessions_frozen(scene, service):
+    """PostgreSQL answers this service nothing meanwhile."""
+    with scene.connect() as db:
+        name = f"usaged/{service.settings['instance.id']}"
+        pids = [pid for (pid,) in db.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (name,))]
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_first_start_commits_nothing_once_the_partition_is_given_away(scene, publisher, source, settled_and_right):
+    """The other has begun there meanwhile, and published: its mark must not go back."""
+    service = scene.main = scene.service("a", PATIENT)
+    service.migrate()
+    place = scene.topic["raw"], LEFT
+    point, other = Failpoint(scene, "before-first-offset", "stop", 1), scene.service("b", JOINS)
+    publisher.raws(source.take(20), partition=LEFT)
+    publisher.flush()
+    with held(scene, "source_offset"):
+        taken_over_by_the_loop(scene, point.env)
+    until("it is about to look where to begin", point.fired)
+    service.freeze()  # it stands still already; the rig knows now
+    with sessions_frozen(scene, service):
+        service.thaw()
+        other.start(wait=False)
+        until("the other has begun, and published", lambda: scene.committed().get(place) == 20, 12)
+        time.sleep(LOOKS_S)
+
+    until("the service has its share", lambda: taken(scene, STAYS, "first"))
+
+    assert scene.committed()[place] == 20
+    assert not taken(scene, LEFT, "first")
+    goes_on(scene, publisher, source)
+    settled_and_right()
