@@ -192,7 +192,7 @@ static void look_at_bounds(struct worker *w)
         }
         return;
     }
-    struct slot *slot = &w->slots[w->bounds_turn++ % w->slot_count];
+    struct slot *slot = &w->slots[w->bounds_turn++ % (unsigned)w->slot_count];
     if (consumer_bounds(w->consumer, slot->topic, slot->partition, BOUNDS_WAIT_MS, NULL, &high,
                         &err)) {
         metrics_offset(slot->topic_index, slot->partition, MARK_HIGH, high);

@@ -103,13 +103,16 @@ bool publish_finish(struct worker *w, struct err *err)
     return true;
 }
 
+/* As the member that began the takeover: the broker would let a later one pass, whoever has the
+ * partitions now. */
 static bool alone(struct worker *w, const rd_kafka_topic_partition_list_t *offsets,
                   struct text messages, struct err *err)
 {
     uint64_t counts[OUTBOX_TOPICS] = {0};
-    struct consumer_member *m = consumer_member_keep(consumer_member(w->consumer));
-    if (!m)
+    struct consumer_member *m = consumer_member(w->consumer);
+    if (!m || w->generation != w->taking)
         return err_set(err, ERR_LOST, "the group has taken the partitions away");
+    consumer_member_keep(m);
     bool ok = producer_begin(w->producer, err) &&
               publish_send(w->producer, w->settings, messages, counts, err) &&
               producer_commit(w->producer, offsets, m, err);

@@ -17,7 +17,9 @@ bool publish_begin(struct worker *w, struct batch *b, struct err *err) MUST_CHEC
  * way. */
 bool publish_finish(struct worker *w, struct err *err) MUST_CHECK;
 
-/* Outbox bytes that a takeover found, up to `to`, in a transaction of their own. */
+/* Both of these are a takeover's. ERR_LOST: a rebalance has come since it began (w->taking). */
+
+/* Outbox bytes that it found, up to `to`, in a transaction of their own. */
 bool publish_left(struct worker *w, const char *topic, int partition, int64_t to,
                   struct text messages, struct err *err) MUST_CHECK;
 

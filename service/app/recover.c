@@ -142,6 +142,8 @@ void recover(struct worker *w)
     w->failures++;
     if (err.kind == ERR_FATAL) {
         health_end(&err);
+    } else if (w->generation != generation) {
+        w->must_take_over = true; /* what failed is an older assignment than the present one */
     } else if (err.kind == ERR_LOST) {
         recover_wait_for_assign(w);
     } else {

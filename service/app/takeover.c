@@ -145,6 +145,7 @@ static bool first_offset(struct worker *w, const struct taking *t, int64_t *star
         *start = t->published;
         return true;
     }
+    failpoint("before-first-offset");
     if (!source_knows_topic(w->db, slot->topic, &known, err))
         return false;
     *start = w->settings->start_latest && !known ? t->high : t->low;
@@ -241,17 +242,20 @@ static bool act(struct worker *w, struct taking *t, struct arena *a, bool *again
         run_from(w, t->slot, t->pg.stored);
         break;
     }
-    if (ok && !*again)
-        note(w, t, t->found);
-    return ok;
+    if (!ok || *again)
+        return ok;
+    if (!still_ours(w, err))
+        return false;
+    note(w, t, t->found);
+    return true;
 }
 
 /* One partition again from the beginning: its row appeared, or has moved, meanwhile. */
 static bool take_again(struct worker *w, struct taking *t, struct arena *a, bool *again,
                        struct err *err)
 {
-    return ask_postgres(w, t, 1, a, err) && ask_kafka(w, t, 1, err) && decide(w, t, a, err) &&
-           commit_starts(w, t, 1, err) && act(w, t, a, again, err);
+    return ask_postgres(w, t, 1, a, err) && still_ours(w, err) && ask_kafka(w, t, 1, err) &&
+           decide(w, t, a, err) && commit_starts(w, t, 1, err) && act(w, t, a, again, err);
 }
 
 static void say_refused(struct worker *w)

@@ -108,7 +108,7 @@ struct worker {
 
     int64_t next_chores, next_parked, next_sizes, next_bounds;
     char said_large[64]; /* the partition that was last said to be too large */
-    int bounds_turn;
+    unsigned bounds_turn;
 };
 
 /* "usaged: it waits" once, when it begins, and the same at its end: one line each, and /readyz. */

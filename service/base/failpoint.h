@@ -14,8 +14,9 @@
  * The places, as a batch passes them: before-claim, in-copy, before-commit, after-commit,
  * before-send-offsets, before-kafka-commit (the offsets are sent), after-kafka-commit. While it is
  * looked for what PostgreSQL refuses: in-trial, after-trials (nothing of it is stored yet). In a
- * rebalance: in-rebalance (REVOKE), in-assign, then in the takeover before-first-row and
- * before-left (each row that a dead predecessor did not publish). Of the source @http:
+ * rebalance: in-rebalance (REVOKE), in-assign, then in the takeover before-first-offset (of a
+ * partition that nobody has read), before-first-row and before-left (each row that a dead
+ * predecessor did not publish). Of the source @http:
  * sweep-locked, sweep-taken, sweep-before-number, sweep-committed, then http-before-publish,
  * http-before-send-offsets, http-before-kafka-commit, http-after-kafka-commit, http-before-clean;
  * in its takeover http-before-first-row. In `usaged offsets --mend`: before-mend (the trace is
