@@ -31,7 +31,8 @@ enum {
     API_TARGET = 8192,               /* bytes */
     API_BODIES = 64 * 1024 * 1024,   /* bytes of all bodies that are being read */
     API_ANSWERS = 256 * 1024 * 1024, /* bytes of all pages that clients have yet to take */
-    API_SPARE_MS = 3000,             /* of a request beyond its statements: connecting, rendering */
+    API_SEND = 10,         /* times as long as to send a request a client may take over an answer */
+    API_SPARE_MS = 3000,   /* of a request beyond its statements: connecting, rendering */
     API_AGAIN_MS = 1000,   /* a read that failed sooner is tried once more on a new connection */
     API_RESTART_MS = 3000, /* for so long an export waits for PostgreSQL */
     API_LOOK_MS = 200,
@@ -506,6 +507,7 @@ static struct http_options http_options_of(struct api *api)
         .bodies_max = (size_t)(s->http_max_body > API_BODIES ? s->http_max_body : API_BODIES),
         .answers_max = API_ANSWERS,
         .read_ms = s->http_timeout_ms,
+        .send_ms = s->http_timeout_ms * API_SEND,
         .app = api,
         .now = now,
         .work = work,

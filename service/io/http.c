@@ -428,10 +428,12 @@ static bool start_clock(struct http *http, struct err *err)
     const struct http_options *o = &http->options;
     if (o->read_ms == 0)
         return true;
-    http->clock = http_clock_new(
-        &(struct http_clock_options){
-            .name = o->name, .request_ms = o->read_ms, .app = http, .late = on_late},
-        err);
+    http->clock = http_clock_new(&(struct http_clock_options){.name = o->name,
+                                                              .request_ms = o->read_ms,
+                                                              .answer_ms = o->send_ms,
+                                                              .app = http,
+                                                              .late = on_late},
+                                 err);
     return http->clock != NULL;
 }
 

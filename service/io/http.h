@@ -110,6 +110,8 @@ struct http_options {
      * 0: any number. */
     size_t answers_max;
     int read_ms; /* a request must be whole by then: 408; 0: any time */
+    int send_ms; /* an answer must be taken whole by then, but for one in pieces: else the
+                    connection is closed; 0, or read_ms 0: any time */
     void *app;
     bool (*now)(void *app, struct http_request *request,
                 struct http_response *response); /* false: work() */

@@ -11,7 +11,7 @@
 
 enum { LOOK_MS = 250 };
 
-enum state { WAITS, READS, PAST, LATE };
+enum state { WAITS, READS, PAST, SENDS, LATE };
 
 struct http_clock_place {
     TAILQ_ENTRY(http_clock_place) link;
@@ -57,12 +57,19 @@ static bool has_gone(struct http_clock_place *p)
     return p->ended > 1000 / LOOK_MS;
 }
 
+static bool is_late(const struct http_clock *c, const struct http_clock_place *p)
+{
+    int64_t took = instant_ticks() - p->since;
+    if (p->state == SENDS)
+        return c->options.answer_ms > 0 && took >= c->options.answer_ms;
+    return p->state <= READS && took >= c->options.request_ms;
+}
+
 static void look(struct http_clock *c)
 {
     struct http_clock_place *p;
-    int64_t now = instant_ticks();
     TAILQ_FOREACH(p, &c->places, link)
-    if (p->state <= READS && now - p->since >= c->options.request_ms) {
+    if (is_late(c, p)) {
         give_up(c, p);
     } else if (has_gone(p)) {
         p->state = LATE;
@@ -180,6 +187,16 @@ bool http_clock_moves(struct http_clock *c, struct http_clock_place *p, bool rea
     }
     pthread_mutex_unlock(&c->lock);
     return in_time;
+}
+
+void http_clock_sends(struct http_clock *c, struct http_clock_place *p)
+{
+    pthread_mutex_lock(&c->lock);
+    if (p->state != LATE) {
+        p->state = SENDS;
+        p->since = instant_ticks();
+    }
+    pthread_mutex_unlock(&c->lock);
 }
 
 void http_clock_answered(struct http_clock *c, struct http_clock_place *p)

@@ -1,9 +1,10 @@
-/* http_clock - a time for the whole of a request, however slowly its bytes drip.
+/* http_clock - a time for the whole of a request, and for its answer, however slowly bytes drip.
  *
- * libmicrohttpd knows only how long nothing has moved. Here each connection is in one of three
- * states: it waits for a request, reads one, or is past it; past the deadline of the first two its
- * socket is shut, and one whose request line is there gets an answer first (408). A thread of its
- * own looks on. What libmicrohttpd's threads call never waits.
+ * libmicrohttpd knows only how long nothing has moved. Here each connection is in one of four
+ * states: it waits for a request, reads one, is past it, or sends an answer whose length is known;
+ * past the deadline its socket is shut, but for the third, and one whose request line is there gets
+ * an answer first (408). A thread of its own looks on. What libmicrohttpd's threads call never
+ * waits.
  */
 #pragma once
 
@@ -19,6 +20,7 @@ struct http_clock_options {
     const char *name; /* of the thread, in log lines */
     int request_ms; /* from the connection's begin; of a later request, from when its line is there,
                        which may take as long after the answer before it */
+    int answer_ms;  /* from when the answer is there; 0: any time */
     void *app;
     void (*late)(void *app, struct buf *answer); /* writes a whole response, head and body */
 };
@@ -37,4 +39,6 @@ bool http_clock_has_read(struct http_clock *clock, struct http_clock_place *plac
  * is taken now, which takes the time that it takes. False: too late, as above. */
 bool http_clock_moves(struct http_clock *clock, struct http_clock_place *place,
                       bool reading) MUST_CHECK;
+/* An answer is there, and it is to be whole by the deadline. */
+void http_clock_sends(struct http_clock *clock, struct http_clock_place *place);
 void http_clock_answered(struct http_clock *clock, struct http_clock_place *place);

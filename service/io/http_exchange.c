@@ -342,6 +342,8 @@ enum MHD_Result exchange_send(struct exchange *x, struct MHD_Connection *connect
     struct MHD_Response *made = make_response(x, more);
     if (!made)
         return MHD_NO;
+    if (x->http->clock && !x->response.next)
+        http_clock_sends(x->http->clock, x->place);
     enum MHD_Result queued = MHD_queue_response(connection, (unsigned)x->response.status, made);
     MHD_destroy_response(made);
     return queued;

@@ -27,13 +27,18 @@ static void work(void *app, void *context, struct http_request *request,
 }
 
 /* With room for two. */
-static struct app *serve(void)
+static struct http_options options(void)
 {
     struct http_options o = roomy;
-    forget_seen();
     o.work = work;
     o.body_max = o.bodies_max = 64;
     o.answers_max = (size_t)LONG * 2;
+    return o;
+}
+
+static struct app *serve(struct http_options o)
+{
+    forget_seen();
     return start(o);
 }
 
@@ -73,7 +78,7 @@ static void wait_for_room(const struct app *app, const char *method)
 static void answers_that_nobody_takes_are_bounded_and_short_ones_pass(void **state)
 {
     (void)state;
-    struct app *app = serve();
+    struct app *app = serve(options());
     int status[2], s[] = {begin(app, "GET", LONG, &status[0]), begin(app, "GET", LONG, &status[1])};
     assert_true(status[0] == 200 && status[1] == 200);
 
@@ -92,7 +97,7 @@ static void answers_that_nobody_takes_are_bounded_and_short_ones_pass(void **sta
 static void the_answer_to_a_change_is_not_refused_when_it_is_made(void **state)
 {
     (void)state;
-    struct app *app = serve();
+    struct app *app = serve(options());
     int status, s[4];
     for (int i = 0; i < 4; i++) {
         s[i] = begin(app, i < 2 ? "GET" : "POST", LONG, &status);
@@ -113,12 +118,55 @@ static void the_answer_to_a_change_is_not_refused_when_it_is_made(void **state)
     finish(app);
 }
 
+/* They read all the time, so that no idle time ends them. */
+static void answers_that_are_taken_too_slowly_are_cut_off(void **state)
+{
+    (void)state;
+    char few[100];
+    struct http_options o = options();
+    o.read_ms = 300;
+    o.send_ms = 600;
+    struct app *app = serve(o);
+    int status, s[] = {begin(app, "GET", LONG, &status), begin(app, "GET", LONG, &status)};
+    assert_int_equal(status_of(app, "GET", LONG), 503);
+
+    for (int i = 0; i < 20; i++) {
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(recv(s[k], few, sizeof few, MSG_WAITALL), sizeof few);
+        usleep(40 * 1000);
+    }
+
+    wait_for_room(app, "GET");
+    close(s[0]);
+    close(s[1]);
+    finish(app);
+}
+
+/* Longer than that in all. */
+static void a_client_has_that_time_for_each_answer(void **state)
+{
+    (void)state;
+    struct http_options o = options();
+    o.read_ms = o.send_ms = 1000;
+    struct app *app = serve(o);
+    int s = dial(app->port);
+    for (int i = 0; i < 5; i++) {
+        get(s, "/1");
+        assert_int_equal(one_answer(s, true).status, 200);
+        usleep(400 * 1000);
+    }
+    close(s);
+    finish(app);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_that_nobody_takes_are_bounded_and_short_ones_pass),
         cmocka_unit_test(the_answer_to_a_change_is_not_refused_when_it_is_made),
+        cmocka_unit_test(answers_that_are_taken_too_slowly_are_cut_off),
+        cmocka_unit_test(a_client_has_that_time_for_each_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,26 @@ static void all_pieces_come_in_order_and_the_end_is_seen(void **state)
     finish(app);
 }
 
+static void a_stream_may_take_longer_than_another_answer(void **state)
+{
+    (void)state;
+    struct http_options o = roomy;
+    o.read_ms = o.send_ms = 300;
+    struct app *app = serve(o);
+    struct buf b = {0};
+    int s = begin(app, "/200");
+
+    usleep(1000 * 1000);
+    while (hear(s, &b) && memcmp(b.data + b.len - 5, "0\r\n\r\n", 5) != 0)
+        ;
+
+    close(s);
+    buf_fini(&b);
+    wait_until(&seen.over, 1);
+    assert_int_equal(seen.pieces, 199);
+    finish(app);
+}
+
 static void the_connection_serves_more_after_a_stream(void **state)
 {
     (void)state;
@@ -399,6 +419,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_pieces_come_in_order_and_the_end_is_seen),
+        cmocka_unit_test(a_stream_may_take_longer_than_another_answer),
         cmocka_unit_test(the_connection_serves_more_after_a_stream),
         cmocka_unit_test(a_broken_stream_has_no_end),
         cmocka_unit_test(without_chunks_a_broken_stream_is_a_reset),
