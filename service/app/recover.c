@@ -119,6 +119,14 @@ static int backoff_ms(const struct worker *w)
     return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
 }
 
+/* The group has given this worker nothing, while it was busy. Nobody was asked anything, so only
+ * what it cannot need any more is over. */
+static void nothing_to_wait_for(struct worker *w)
+{
+    worker_goes(w, HEALTH_ASSIGNMENT);
+    worker_goes(w, HEALTH_POSTGRES);
+}
+
 /* Forget the batch, wait, take the partitions over as if they had just been assigned, go to what is
  * stored. */
 void recover(struct worker *w)
@@ -135,8 +143,10 @@ void recover(struct worker *w)
     w->busy = false;
     if (ok) {
         w->must_take_over = false;
-        if (w->slot_count > 0) /* else nobody was asked anything */
+        if (w->slot_count > 0)
             recover_all_well(w);
+        else if (w->assigned)
+            nothing_to_wait_for(w);
         return;
     }
     w->failures++;

@@ -8,7 +8,7 @@ loop, which polls while it waits.
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from confluent_kafka import Consumer
@@ -59,18 +59,23 @@ def taken_over_by_the_loop(scene, env):
 
 
 @contextmanager
-def given_away(scene):
-    """Another member has its share, and the service knows its own. It does nothing with it."""
-    other = Consumer({**scene.rig.kafka.client, "group.id": scene.group, "client.id": JOINS["kafka.client.id"],
-                      "enable.auto.commit": False, "session.timeout.ms": 10000})
+def given_away(scene, members=1):
+    """Other members have their share, and the service knows its own. They do nothing with it."""
+    others = [Consumer({**scene.rig.kafka.client, "group.id": scene.group, "client.id": JOINS["kafka.client.id"],
+                        "enable.auto.commit": False, "session.timeout.ms": 10000}) for _ in range(members)]
     try:
-        other.subscribe(scene.inbound)
-        until("another has it", other.assignment, meanwhile=lambda: other.poll(0.1))
-        assert (scene.topic["raw"], LEFT) in {(part.topic, part.partition) for part in other.assignment()}
+        for other in others:
+            other.subscribe(scene.inbound)
+
+        until("each has its share", lambda: all([other.assignment() for other in others]),
+              meanwhile=lambda: [other.poll(0.1) for other in others])
+        theirs = {(part.topic, part.partition) for other in others for part in other.assignment()}
+        assert (scene.topic["raw"], LEFT) in theirs
         time.sleep(LOOKS_S)
         yield
     finally:
-        other.close()
+        for other in others:
+            other.close()
 
 
 def taken(scene, partition, found):
@@ -163,4 +168,18 @@ def test_a_first_start_commits_nothing_once_the_partition_is_given_away(scene, p
     assert scene.committed()[place] == 20
     assert not taken(scene, LEFT, "first")
     goes_on(scene, publisher, source)
+    settled_and_right()
+
+
+def test_a_service_to_which_no_partition_is_left_meanwhile_is_ready(scene, publisher, source, settled_and_right):
+    scene.main = scene.service("a", PATIENT)
+    scene.main.migrate()
+    with ExitStack() as others:
+        with held(scene, "source_offset"):
+            taken_over_by_the_loop(scene, {})
+            others.enter_context(given_away(scene, members=scene.partitions))
+
+        scene.main.wait_ready()
+        assert scene.rig.kafka.group_members(scene.group) == scene.partitions + 1
+    publisher.raws(source.take(20))
     settled_and_right()
