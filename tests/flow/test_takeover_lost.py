@@ -18,6 +18,8 @@ from lib.records import Records
 from lib.settle import stored
 from rig.wait import until
 
+pytestmark = pytest.mark.long
+
 SOON_DEAD = {"kafka.session.timeout.ms": 3000, "kafka.heartbeat.interval.ms": 500}
 # It may stand still for a while, and loses nothing by it. The group divides by names: who joins later has the lower ones.
 PATIENT = {"batch.records": 20, "kafka.session.timeout.ms": 30000, "kafka.transaction.timeout.ms": 60000,
