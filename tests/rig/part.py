@@ -33,11 +33,11 @@ class Part:
     def user(self) -> Optional[str]:
         return None
 
-    def start(self, wait: bool = True, seconds: float = 60) -> None:
+    def start(self, wait: bool = True) -> None:
         assert self.process is None, f"{self.name} runs already"
         self.process = Process(self.command(), self.log_file, env=self.env(), user=self.user(), cwd=self.folder)
         if wait:
-            self.wait_ready(seconds)
+            self.wait_ready()
 
     def wait_ready(self, seconds: float = 300) -> None:
         """Kafka, killed, looks through each partition that the tests before have left: on a busy machine for more than a minute."""

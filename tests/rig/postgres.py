@@ -61,11 +61,11 @@ class Postgres(Part):
     def command(self) -> Sequence[str]:
         return [str(self._bin / "postgres"), "-D", str(self.data)]
 
-    def start(self, wait: bool = True, seconds: float = 60) -> None:
+    def start(self, wait: bool = True) -> None:
         fresh = not self.data.exists()
         if fresh:
             self._initdb()
-        super().start(wait or fresh, seconds)
+        super().start(wait or fresh)
         if fresh:
             with self.connect() as db:
                 db.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
