@@ -645,11 +645,11 @@ def test_a_rating_that_finds_others_parked_is_applied_with_them_in_their_order(s
         sweeper.execute("SELECT pg_advisory_lock(hashtextextended('usaged.http', 0))")
         service.start()
         with held(scene, "source_outcome"):
-            publisher.raws(records, partition=0)
-            for record in records:
-                publisher.rated(source.rating_of(record, status="billed", ratedProductUsage=[price(record, 9, "0.90")]),
-                                partition=2, expect="parked")
-            publisher.flush()
+            with publisher.together():  # a usage of a second batch would find its bill parked
+                publisher.raws(records, partition=0)
+                for record in records:
+                    publisher.rated(source.rating_of(record, status="billed", ratedProductUsage=[price(record, 9, "0.90")]),
+                                    partition=2, expect="parked")
             until("two transactions are open", lambda: held_up(scene) == 2, 15)
         until("the bills are parked", lambda: outcomes(scene) == {"created": 10, "parked": 10})
         service.stop()
