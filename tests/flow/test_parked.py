@@ -101,10 +101,10 @@ def test_ratings_that_were_missed_act_in_the_order_of_their_dates(pair, publishe
     late = source.rating_of(record)
     early = {**source.rating_of(record), "status": "guided", "ratedProductUsage": []}
     with held(pair, "source_outcome"):
-        publisher.raw(record, partition=0)
-        publisher.rated(early, partition=2, expect={"parked", "changed"})
-        publisher.rated(late, partition=2, expect={"parked", "changed"})
-        publisher.flush()
+        with publisher.together():
+            publisher.raw(record, partition=0)
+            publisher.rated(early, partition=2, expect={"parked", "changed"})
+            publisher.rated(late, partition=2, expect={"parked", "changed"})
         until("two transactions are open", lambda: held_up(pair) == 2, 15)
 
     settled_and_right()

@@ -156,14 +156,14 @@ def miss_ten_of_one_usage(scene, publisher, source, wrath=(3, 7)):
     record = source.next()
     date = record["usageDate"]
     with held(scene, "source_outcome"):
-        publisher.raw({**record, "description": "calm"}, partition=RAW_PARTITION)
-        for number in range(10):
-            rating = source.rating_of(record, status="rerated" if number else "rated")
-            rating["ratedProductUsage"][0]["ratingDate"] = date + 1000 * number
-            bad = {"description": f"wrath {number}"} if number in wrath else {}
-            publisher.rated({**rating, **bad}, partition=RATED_PARTITION, writer=RATED_PLAIN, headers=[("n", b"%d" % number)],
-                            expect="parked", **({"reason": "database"} if bad else {}))
-        publisher.flush()
+        with publisher.together():
+            publisher.raw({**record, "description": "calm"}, partition=RAW_PARTITION)
+            for number in range(10):
+                rating = source.rating_of(record, status="rerated" if number else "rated")
+                rating["ratedProductUsage"][0]["ratingDate"] = date + 1000 * number
+                bad = {"description": f"wrath {number}"} if number in wrath else {}
+                publisher.rated({**rating, **bad}, partition=RATED_PARTITION, writer=RATED_PLAIN, headers=[("n", b"%d" % number)],
+                                expect="parked", **({"reason": "database"} if bad else {}))
         until("two transactions are open", lambda: held_up(scene) == 2, 30)
 
 
