@@ -350,7 +350,7 @@ def test_a_kafka_that_is_away_when_all_is_sent_is_told(rig, tmp_path):
         line = command.wait_said("waiting to see what becomes of it", 20)
     finally:
         rig.kafka.thaw()
-    scene.main.start()
+    scene.main.start(seconds=90)  # a broker that stood still needs its time
 
     code, counts = command.end()
 
