@@ -9,6 +9,7 @@
 
 enum {
     LOOK_MS = 100, /* how often a wait looks at the stop */
+    AGAIN_MS = 500,
     QUESTION_MS = 3000,
     ADMIN_ENDS_MAX = 16
 };
@@ -75,6 +76,14 @@ static bool no_answer(rd_kafka_t *client, const char *text, struct err *err)
 
 /* --- metadata ------------------------------------------------------------------------------- */
 
+/* A broker answers before it is one: after a start, or when it stood still, it belongs to no
+ * cluster for a moment. A request of the admin API that is sent then waits for a controller, and
+ * nobody asks who that is before the request's time is up. */
+static bool has_controller(rd_kafka_t *client, const struct rd_kafka_metadata *m)
+{
+    return m->broker_cnt > 0 && rd_kafka_controllerid(client, 0) >= 0;
+}
+
 /* rd_kafka_metadata() cannot be interrupted, so it is called in short pieces. */
 static const struct rd_kafka_metadata *metadata_of(rd_kafka_t *client, int wait_ms, struct err *err)
 {
@@ -85,10 +94,12 @@ static const struct rd_kafka_metadata *metadata_of(rd_kafka_t *client, int wait_
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             take_refusal(client); /* nobody else empties the queue */
             refusal[0] = 0;
-            return m;
+            if (has_controller(client, m))
+                return m;
+            rd_kafka_metadata_destroy(m);
         }
-        no_answer(client, rd_kafka_err2str(code), err);
-        if (refusal[0] || instant_ticks() >= end || stop_wait(LOOK_MS))
+        no_answer(client, code ? rd_kafka_err2str(code) : "no broker is in its cluster yet", err);
+        if (refusal[0] || instant_ticks() >= end || stop_wait(code ? LOOK_MS : AGAIN_MS))
             return NULL;
     }
 }

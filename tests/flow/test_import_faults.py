@@ -350,11 +350,12 @@ def test_a_kafka_that_is_away_when_all_is_sent_is_told(rig, tmp_path):
         line = command.wait_said("waiting to see what becomes of it", 20)
     finally:
         rig.kafka.thaw()
-    scene.main.start(seconds=90)  # a broker that stood still needs its time
+    scene.main.start(seconds=90)  # a broker that stood still is coordinator of nothing for ten seconds and more
 
     code, counts = command.end()
 
     assert "it ends with Ctrl-C, which does not take back what was sent" in line
     assert (code, counts) == (0, {"created": 100, "duplicate": 0, "dead": 0, "refused": 0}), command.said()
     assert outcomes(scene, scene.topic["import"]) == {"created": 100}
+    assert "waiting for controller" not in scene.main.log_text()  # it is asked again who that is
     scene.stop()
