@@ -14,7 +14,8 @@
 enum {
     COLLISIONS_MAX = 10, /* another writer in between, again and again: the batch is begun anew */
     CULLS_MAX = 5,       /* of one batch: each has set records aside */
-    VACUUM_BATCHES = 25
+    VACUUM_BATCHES = 25,
+    BREATH_PARTITIONS = 32 /* made in a row; a batch of old dates may need thousands */
 };
 
 struct store *store_new(const struct store_settings *settings)
@@ -60,12 +61,13 @@ void store_free(struct store *s)
 
 /* --- partitions of usage_row --- */
 
-static bool is_covered(const struct store *s, int64_t ms)
+/* NULL: none that we know of. */
+static const struct store_range *range_of(const struct store *s, int64_t ms)
 {
     for (size_t i = s->range_count; i-- > 0;) /* the newest is the usual one */
         if (s->ranges[i].low <= ms && ms < s->ranges[i].high)
-            return true;
-    return false;
+            return &s->ranges[i];
+    return NULL;
 }
 
 static bool ensure_partition(struct store *s, int64_t ms, struct err *err)
@@ -86,10 +88,15 @@ static bool ensure_partition(struct store *s, int64_t ms, struct err *err)
 
 bool store_ensure_partitions(struct store *s, const struct changes *c, struct err *err)
 {
+    int made = 0;
     for (size_t i = 0; i < c->group_count; i++) {
         int64_t ms = id_milliseconds(&c->groups[i].id);
-        if (c->groups[i].creator && !is_covered(s, ms) && !ensure_partition(s, ms, err))
+        if (!c->groups[i].creator || range_of(s, ms))
+            continue;
+        if (!ensure_partition(s, ms, err))
             return err_wrap(err, "making a partition of usage_row");
+        if (++made % BREATH_PARTITIONS == 0)
+            db_breathe(s->db);
     }
     return true;
 }
@@ -97,10 +104,13 @@ bool store_ensure_partitions(struct store *s, const struct changes *c, struct er
 bool store_prepare(struct store *s, struct err *err)
 {
     int64_t now = instant_now();
-    if (!is_covered(s, now) && !ensure_partition(s, now, err))
+    if (!range_of(s, now) && !ensure_partition(s, now, err))
         return false;
-    int64_t next = s->ranges[s->range_count - 1].high;
-    return is_covered(s, next) || ensure_partition(s, next, err);
+    const struct store_range *present = range_of(s, now);
+    if (!present)
+        return err_set(err, ERR_RETRY, "no partition of usage_row holds the present time");
+    int64_t next = present->high;
+    return range_of(s, next) || ensure_partition(s, next, err);
 }
 
 /* --- the transaction --- */

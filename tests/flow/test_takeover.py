@@ -418,6 +418,25 @@ def test_a_partition_that_was_refused_is_read_once_a_recovery_finds_it_mended(st
     assert found(service, "equal") > stopped.partitions
 
 
+def test_takeovers_make_no_partitions_beyond_the_next_interval(started, publisher, source, settled_and_right):
+    """Each takes care of the present one and the next, however many there are, also when an old month came last."""
+    service = started.main
+    for taken in range(1, 5):
+        with started.connect() as db:
+            db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                       "WHERE application_name LIKE 'usaged/%' AND datname = current_database()")
+        publisher.raws(source.take(5), partition=0)
+        publisher.flush()
+        until("the partitions are taken over again",
+              lambda: found(service, "equal") >= taken * 3 * started.partitions, 30)
+
+    settled_and_right()
+    with started.connect() as db:
+        beyond = db.execute("SELECT name FROM usage_partitions() WHERE to_timestamp(low_ms / 1000) > "
+                            "date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '1 month'").fetchall()
+    assert not beyond
+
+
 def test_a_batch_that_is_stored_while_the_group_rebalances_is_in_the_metrics(scene, publisher, source, settled_and_right):
     """Its partition is given away before its COMMIT; only who has stored it can count it."""
     first, second = scene.service("a"), scene.service("b")
