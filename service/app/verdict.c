@@ -96,8 +96,8 @@ static enum metrics_found out_of_bounds(const struct verdict_input *in, struct s
 {
     if (in->stored < in->low) {
         say(s,
-            "stored %lld is below Kafka's low watermark %lld: retention took %lld records before "
-            "they were read",
+            "stored %lld is below Kafka's low watermark %lld: retention took %lld offsets before "
+            "they were read (records, or markers of transactions, which are none)",
             LL(in->stored), LL(in->low), LL(in->low - in->stored));
         return refuse(s, in, "to go on without them", in->low);
     }

@@ -66,7 +66,7 @@ static void stored_outside_of_what_kafka_holds_is_refused(void **state)
 
     assert_int_equal(found(&below), FOUND_REFUSED);
     assert_non_null(strstr(
-        why_of(&below), "stored 500 is below Kafka's low watermark 501: retention took 1 records"));
+        why_of(&below), "stored 500 is below Kafka's low watermark 501: retention took 1 offsets"));
     assert_int_equal(found(&above), FOUND_REFUSED);
     assert_non_null(strstr(why_of(&above), "stored 500 is above Kafka's high watermark 499"));
 }
