@@ -83,7 +83,9 @@ static void rate(struct changes *c, struct group *g, struct entry *e, const stru
                        .previous = previous,
                        .field_path = v->outcome == OUTCOME_UPDATED ? path : NULL,
                        .cause = in};
-    changes_correlate(after, change, &f);
+    /* What was parked has lost the names of its usage, which the record that it hangs on may know.
+     */
+    changes_correlate(after, change->source.p ? change : &e->change, &f);
     if (changes_event_too_large(c, &f)) {
         die_large(c, v);
         return;

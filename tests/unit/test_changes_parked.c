@@ -39,6 +39,28 @@ static void a_usage_applies_what_is_parked_for_it_oldest_rating_first(void **sta
     assert_string_equal(messages(RAW), "css");
 }
 
+static void a_usage_with_a_source_system_of_its_own_tells_its_name_to_what_was_parked(void **state)
+{
+    (void)state;
+    struct entry *raw = add_raw(1, "r1", "VOICE");
+    struct list *own = &raw->change.usage->characteristics;
+    struct characteristic *c0 = own->items;
+    for (size_t i = 0; i < own->count; i++)
+        if (text_is(c0[i].name, "sourceSystem"))
+            c0[i].value.text = TEXT("another");
+    struct change parked = rating("r1", STATUS_RATED, SAMPLE_RATED);
+    parked.source = parked.record_id = (struct text){0}; /* as the table has it */
+
+    changes_group(&c);
+    all_new();
+    park(&c.groups[0], parked, 3);
+    decide();
+
+    assert_string_equal(messages(RAW), "cs");
+    assert_true(text_is(raw->effects->next->source, "med-gz-02"));
+    assert_true(text_is(raw->effects->next->record_id, "r1"));
+}
+
 static void a_parked_rating_without_date_acts_right_behind_the_one_parked_before_it(void **state)
 {
     (void)state;
@@ -199,6 +221,7 @@ int main(void)
     const struct CMUnitTest rules[] = {
         RULE(a_rating_without_its_usage_is_parked_and_says_nothing),
         RULE(a_usage_applies_what_is_parked_for_it_oldest_rating_first),
+        RULE(a_usage_with_a_source_system_of_its_own_tells_its_name_to_what_was_parked),
         RULE(a_parked_rating_without_date_acts_right_behind_the_one_parked_before_it),
         RULE(what_becomes_of_parked_ratings_is_not_counted_as_records),
         RULE(a_parked_rating_that_no_longer_fits_becomes_a_dead_letter_with_its_own_bytes),
