@@ -257,6 +257,55 @@ static void add_key(struct work *w, const struct body_key *key)
         c[list->count++] = mapping_text_characteristic(MAPPING_RECORD_ID_NAME, key->record_id);
 }
 
+/* Reads a value: null and "" are as good as none. */
+static bool is_missing(struct jsonr *r, struct arena *a)
+{
+    struct text t = {0};
+    enum jsonr_kind kind = jsonr_peek(r);
+    if (kind == JSONR_TEXT)
+        return jsonr_text(r, a, &t) && t.n == 0;
+    jsonr_skip(r, NULL);
+    return kind == JSONR_NULL;
+}
+
+/* Of a sound JSON object. */
+static bool lacks_specification(struct text json, struct arena *a)
+{
+    bool lacks = true;
+    struct text key;
+    struct jsonr r = jsonr_start(json);
+    jsonr_enter(&r, JSONR_OBJECT);
+    while (jsonr_next_key(&r, a, &key)) {
+        if (!text_is(key, "usageSpecification")) {
+            jsonr_skip(&r, NULL);
+        } else if (jsonr_peek(&r) != JSONR_OBJECT) {
+            lacks = is_missing(&r, a);
+        } else {
+            lacks = true;
+            jsonr_enter(&r, JSONR_OBJECT);
+            while (jsonr_next_key(&r, a, &key))
+                if (text_is(key, "id"))
+                    lacks = is_missing(&r, a);
+                else
+                    jsonr_skip(&r, NULL);
+        }
+    }
+    return lacks;
+}
+
+/* The reader stops at the first value of another form. What is behind it may have a fault that
+ * comes first in the order of reasons. */
+static void look_behind(struct work *w, struct text json)
+{
+    struct jsonr r = jsonr_start(json);
+    bool object = jsonr_peek(&r) == JSONR_OBJECT;
+    jsonr_skip(&r, NULL);
+    if (r.bad_text)
+        faults_add(&w->f, REASON_TEXT, "the JSON", "at byte %td: %s", r.p - r.start, r.fault);
+    if (object && jsonr_done(&r) && lacks_specification(json, w->a))
+        faults_add(&w->f, REASON_MISSING, "usageSpecification.id", "is absent or empty");
+}
+
 bool body_document(struct text json, const struct mapping_settings *s, const struct body_key *key,
                    int64_t kafka_ms, int64_t now_ms, struct arena *a, struct body *out,
                    struct err *err)
@@ -266,8 +315,12 @@ bool body_document(struct text json, const struct mapping_settings *s, const str
     check_key(&w.f, key, mapping_window(s, kafka_ms, now_ms));
     if (json.n == 0)
         faults_needed(&w.f, "document", json, 0);
-    if (json.n == 0 || !read_body(&w, json))
+    if (json.n == 0)
         return false;
+    if (!read_body(&w, json)) {
+        look_behind(&w, json);
+        return false;
+    }
     check_document_date(&w, key->usage_date);
     w.u->usage_date = key->usage_date;
     if (!take(&w, err))
