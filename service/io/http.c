@@ -43,6 +43,12 @@ static bool is_taking(const struct exchange *x)
     return x->taking != TAKING_NONE && !x->taken;
 }
 
+/* What its body has brought is done already: the answer to it is owed. */
+static bool has_begun(const struct exchange *x)
+{
+    return x->answered || x->taking != TAKING_NONE;
+}
+
 /* A piece of the request's body; the connection reads no more before it is woken. */
 static void run_take(void *app, void *context, struct exchange *x, struct http_job *job)
 {
@@ -194,7 +200,7 @@ static void push(struct exchange *x)
 {
     struct http_pool *pool = x->http->pool;
     struct turn *t = exchange_turn(x);
-    t->job.begun = x->answered || is_taking(x);
+    t->job.begun = has_begun(x);
     t->job.slow = x->request.slow;
     MHD_suspend_connection(x->connection);
     http_pool_push(pool, &t->job);
@@ -220,7 +226,7 @@ static bool take_request(struct exchange *x)
     if (x->discarded > 0) {
         exchange_refuse_long(x, false);
     } else if (x->no_room || (x->taking == TAKING_NONE && exchange_is_full(x)) || !http->pool ||
-               !http_pool_reserve(http->pool, false)) {
+               !http_pool_reserve(http->pool, has_begun(x))) {
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many requests are waiting", false);
     } else {
         if (x->taking == TAKING_NONE)
