@@ -105,20 +105,22 @@ static void expire(void *app, struct http_job *job, enum http_pool_end end)
     struct exchange *x = turn_of(job)->exchange;
     if (!http_job_claim(job))
         return;
-    if (is_taking(x)) {
-        x->cut = true;
-        atomic_store(&x->busy, false); /* nothing can be answered before the body is whole */
-        MHD_resume_connection(x->connection);
-        return;
-    }
-    if (x->answered)
+    bool begin = x->taking == TAKING_BEGIN && !x->taken;
+    if (is_taking(x) && !begin)
+        x->cut = true; /* nothing can be answered before the body is whole */
+    else if (x->answered)
         x->broken = true; /* a piece of a body whose begin is sent */
     else if (end == HTTP_POOL_LATE)
-        exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "No answer from the database in time",
-                        false);
+        exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE,
+                        begin ? "The request could not be begun in time"
+                              : "No answer from the database in time",
+                        begin);
     else
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "The service is stopping", true);
-    x->answered = true;
+    if (is_taking(x))
+        atomic_store(&x->busy, false);
+    else
+        x->answered = true;
     MHD_resume_connection(x->connection);
 }
 

@@ -14,7 +14,7 @@
 #include "http_seen.h"
 
 /* "/take" counts the letters of its body; "?first" is refused before it is read, "?later" at the
- * second piece, "?gate" waits at the gate with each piece but the first. */
+ * second piece, "?gate" waits at the gate with each piece but the first, "?begin" with that. */
 struct taken {
     int pieces;
     size_t bytes, largest;
@@ -41,6 +41,8 @@ static bool take(void *app, void *context, struct http_request *request, struct 
         buf_str(&response->body, "not now");
         return false;
     }
+    if (!piece.p && text_is(request->query, "begin"))
+        pass_gate();
     if (!piece.p)
         return true;
     if (text_is(request->query, "gate"))
@@ -390,6 +392,28 @@ static void what_takes_too_long_is_cut_off(void **state)
     finish(app);
 }
 
+static void what_cannot_be_begun_in_time_is_refused(void **state)
+{
+    (void)state;
+    struct http_options options = with_clock();
+    options.request_ms = 300;
+    struct app *app = serve(options);
+    struct buf b = {0};
+    int s = dial(app->port);
+    open_post(s, "?begin", 10 * 1000 * 1000);
+    struct answer a = one_answer(s, true);
+    assert_int_equal(a.status, 503);
+    assert_string_equal(a.body, "refused: The request could not be begun in time");
+    assert_non_null(strstr(a.head, "Retry-After: 1\r\n"));
+    assert_false(hear(s, &b));
+    let_pass();
+    wait_until(&seen.over, 1);
+    assert_int_equal(seen.pieces, 0);
+    close(s);
+    buf_fini(&b);
+    finish(app);
+}
+
 /* One slow request runs, and others stand in the queue until it is done. */
 static void the_answer_to_what_was_taken_needs_no_place_in_the_queue(void **state)
 {
@@ -480,6 +504,7 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_while_its_piece_is_taken_is_forgotten_later),
         cmocka_unit_test(only_how_long_nothing_comes_is_bounded),
         cmocka_unit_test(what_takes_too_long_is_cut_off),
+        cmocka_unit_test(what_cannot_be_begun_in_time_is_refused),
         cmocka_unit_test(the_answer_to_what_was_taken_needs_no_place_in_the_queue),
         cmocka_unit_test(the_answer_to_what_was_taken_waits_for_its_turn_however_long),
         cmocka_unit_test(a_stop_ends_what_is_being_taken),
