@@ -390,3 +390,23 @@ def test_imports_that_a_registry_does_not_answer_are_all_refused_and_go_on_with_
         assert "cannot take an import now" in error["message"]  # it was not late
     scene.rig.registry.thaw()
     until("imports are taken", lambda: [one["status"] for one in post_lines(service, [line_of("thawed").encode()])] == ["queued"])
+
+
+# --- no PostgreSQL ---
+
+def test_postgresql_is_back_when_it_has_answered_not_when_others_have(scene):
+    """An import does not need it, nor does the refusal of a registration."""
+    service = scene.service()
+    service.migrate()
+    service.start()
+    client = client_of(service)
+    scene.rig.postgres.kill()
+    for number in range(3):
+        client.get("/usage?limit=1").is_error(503)
+        assert [one["status"] for one in post_lines(service, [line_of(f"back-{number}").encode()])] == ["queued"]
+        client.ask("POST", f"{BASE}/hub", b'{"callback":1}', {"Content-Type": "application/json"}).is_error(400)
+    scene.rig.postgres.start()
+    until("reads go on", lambda: client.get("/usage?limit=1").status == 200)
+
+    said = re.findall("HTTP waits for the database|HTTP goes on database=back", service.log_text())
+    assert said == ["HTTP waits for the database", "HTTP goes on database=back"]
