@@ -459,6 +459,7 @@ static enum http_piece next_piece(void *app, void *arg, struct http_request *req
             api_export_shrink(request);
         again =
             first || (lost && instant_ticks() - began < API_RESTART_MS && !stop_wait(API_LOOK_MS));
+        again = again && !http_unwanted(request);
     }
     log_line(LOG_WARNING, "an export is cut off", "usages=%lld sqlstate=%s reason=\"%s\"",
              (long long)api_export_rows(request), err.state, err.text);
