@@ -218,6 +218,14 @@ static bool push_piece(struct exchange *x)
     return true;
 }
 
+static void refuse_crowded(struct exchange *x)
+{
+    bool stopping = is_stopping(x->http);
+    exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    stopping ? "The service is stopping" : "Too many requests are waiting",
+                    stopping);
+}
+
 /* True: the response is ready. False: the pool has the request now, and the connection is
  * suspended. */
 static bool take_request(struct exchange *x)
@@ -229,7 +237,7 @@ static bool take_request(struct exchange *x)
         exchange_refuse_long(x, false);
     } else if (x->no_room || (x->taking == TAKING_NONE && exchange_is_full(x)) || !http->pool ||
                !http_pool_reserve(http->pool, has_begun(x))) {
-        exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many requests are waiting", false);
+        refuse_crowded(x);
     } else {
         if (x->taking == TAKING_NONE)
             x->request.body = (struct text){x->body.data, x->body.len};
