@@ -393,6 +393,13 @@ static bool is_lost(const struct db *db, const struct err *err)
            strncmp(err->state, "08", 2) == 0;
 }
 
+/* An import asks nothing of PostgreSQL, and a change may be refused before it does. */
+static bool comes_from_database(const struct operation *o, const struct http_request *request,
+                                const struct http_response *response)
+{
+    return !o->writes || (!request->take && response->status < 300);
+}
+
 /* A connection may have died since its last request, as all do when PostgreSQL is started again.
  * Reading twice harms nobody, and the client need not know; a change is not tried again, since it
  * may have been made. */
@@ -408,7 +415,8 @@ static void work(void *app, void *arg, struct http_request *request, struct http
     for (bool again = true; again;) {
         again = !call->operation->writes && db_is_open(db);
         if (call->operation->answer(api, context, call->who, request, response, &err)) {
-            if (atomic_exchange(&api->away, false))
+            if (comes_from_database(call->operation, request, response) &&
+                atomic_exchange(&api->away, false))
                 log_line(LOG_INFO, "HTTP goes on", "database=back");
             return;
         }
@@ -451,6 +459,7 @@ static enum http_piece next_piece(void *app, void *arg, struct http_request *req
             api_export_shrink(request);
         again =
             first || (lost && instant_ticks() - began < API_RESTART_MS && !stop_wait(API_LOOK_MS));
+        again = again && !http_unwanted(request);
     }
     log_line(LOG_WARNING, "an export is cut off", "usages=%lld sqlstate=%s reason=\"%s\"",
              (long long)api_export_rows(request), err.state, err.text);

@@ -20,10 +20,12 @@ struct importer {
     const char *run; /* NULL: lines have no header */
     void (*wait_call)(void *arg, const char *why);
     void *wait_arg;
-    pthread_mutex_t lock; /* guards the three below until they are set */
+    pthread_mutex_t lock; /* guards the three below until they are set, and the two behind them */
     struct feed *feed;
     bool registered;
     int32_t schema_id;
+    int64_t failed_at; /* ticks: the last time that they could not be made */
+    struct err why;
 };
 
 const char *importer_topic(const struct settings *s)
@@ -98,10 +100,19 @@ static bool register_schema(struct importer *i, struct err *err)
     return i->registered;
 }
 
+/* Who has waited for another's try takes its failure: a registry that does not answer holds one for
+ * seconds, and a try of its own behind that would take longer than a request may. */
 bool importer_ready(struct importer *i, struct err *err)
 {
+    int64_t began = instant_ticks();
     pthread_mutex_lock(&i->lock);
-    bool made = prepare_feed(i, err) && register_schema(i, err);
+    bool tried = i->failed_at > began, made = false;
+    if (tried) {
+        *err = i->why;
+    } else if (!(made = prepare_feed(i, err) && register_schema(i, err))) {
+        i->failed_at = instant_ticks();
+        i->why = *err;
+    }
     pthread_mutex_unlock(&i->lock);
     return made && feed_ready(i->feed, READY_MS, err);
 }

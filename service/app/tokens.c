@@ -31,6 +31,8 @@ static int by_digest(const void *a, const void *b)
 
 /* --- the file --- */
 
+static const char blanks[] = " \t\r\n";
+
 static bool read_digest(const char *text, unsigned char out[SHA256_DIGEST_LENGTH])
 {
     if (strlen(text) != 2 * SHA256_DIGEST_LENGTH)
@@ -47,7 +49,6 @@ static bool read_digest(const char *text, unsigned char out[SHA256_DIGEST_LENGTH
 /* What is wrong with the line, or NULL. */
 static const char *read_line(char *line, struct token *out)
 {
-    static const char blanks[] = " \t\r\n";
     char *rest = NULL, *digest = strtok_r(line, blanks, &rest),
          *name = strtok_r(NULL, blanks, &rest), *right = strtok_r(NULL, blanks, &rest);
     if (!right || strtok_r(NULL, blanks, &rest))
@@ -63,10 +64,14 @@ static const char *read_line(char *line, struct token *out)
     return out->right == TOKENS_NONE ? "does not end with read or write" : NULL;
 }
 
-static bool is_blank(const char *line)
+/* Whether the line did not fit. Its rest is passed over: it is no line of its own. */
+static bool is_cut(const char *line, FILE *in)
 {
-    line += strspn(line, " \t\r\n");
-    return *line == 0 || *line == '#';
+    if (strlen(line) < LINE_MAX_BYTES - 1 || line[LINE_MAX_BYTES - 2] == '\n')
+        return false;
+    for (int c = 0; c != '\n' && c != EOF;)
+        c = getc(in);
+    return true;
 }
 
 static bool read_lines(const char *file, FILE *in, struct token *all, size_t *count,
@@ -74,13 +79,14 @@ static bool read_lines(const char *file, FILE *in, struct token *all, size_t *co
 {
     char line[LINE_MAX_BYTES];
     for (int number = 1; fgets(line, sizeof line, in); number++) {
-        if (is_blank(line))
+        bool cut = is_cut(line, in);
+        char first = line[strspn(line, blanks)];
+        if (first == '#' || (first == 0 && !cut))
             continue;
         if (*count == TOKENS_MAX)
             return err_set(err, ERR_FATAL, "http.tokens %s has more than %d tokens", file,
                            TOKENS_MAX);
-        const char *fault = strlen(line) == sizeof line - 1 ? "is longer than 1022 bytes"
-                                                            : read_line(line, &all[*count]);
+        const char *fault = cut ? "is longer than 1022 bytes" : read_line(line, &all[*count]);
         if (fault)
             return err_set(err, ERR_FATAL, "http.tokens %s, line %d %s", file, number, fault);
         (*count)++;

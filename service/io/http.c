@@ -43,6 +43,12 @@ static bool is_taking(const struct exchange *x)
     return x->taking != TAKING_NONE && !x->taken;
 }
 
+/* What its body has brought is done already: the answer to it is owed. */
+static bool has_begun(const struct exchange *x)
+{
+    return x->answered || x->taking != TAKING_NONE;
+}
+
 /* A piece of the request's body; the connection reads no more before it is woken. */
 static void run_take(void *app, void *context, struct exchange *x, struct http_job *job)
 {
@@ -99,20 +105,22 @@ static void expire(void *app, struct http_job *job, enum http_pool_end end)
     struct exchange *x = turn_of(job)->exchange;
     if (!http_job_claim(job))
         return;
-    if (is_taking(x)) {
-        x->cut = true;
-        atomic_store(&x->busy, false); /* nothing can be answered before the body is whole */
-        MHD_resume_connection(x->connection);
-        return;
-    }
-    if (x->answered)
+    bool begin = x->taking == TAKING_BEGIN && !x->taken;
+    if (is_taking(x) && !begin)
+        x->cut = true; /* nothing can be answered before the body is whole */
+    else if (x->answered)
         x->broken = true; /* a piece of a body whose begin is sent */
     else if (end == HTTP_POOL_LATE)
-        exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "No answer from the database in time",
-                        false);
+        exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE,
+                        begin ? "The request could not be begun in time"
+                              : "No answer from the database in time",
+                        begin);
     else
         exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "The service is stopping", true);
-    x->answered = true;
+    if (is_taking(x))
+        atomic_store(&x->busy, false);
+    else
+        x->answered = true;
     MHD_resume_connection(x->connection);
 }
 
@@ -194,7 +202,7 @@ static void push(struct exchange *x)
 {
     struct http_pool *pool = x->http->pool;
     struct turn *t = exchange_turn(x);
-    t->job.begun = x->answered || is_taking(x);
+    t->job.begun = has_begun(x);
     t->job.slow = x->request.slow;
     MHD_suspend_connection(x->connection);
     http_pool_push(pool, &t->job);
@@ -210,6 +218,14 @@ static bool push_piece(struct exchange *x)
     return true;
 }
 
+static void refuse_crowded(struct exchange *x)
+{
+    bool stopping = is_stopping(x->http);
+    exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    stopping ? "The service is stopping" : "Too many requests are waiting",
+                    stopping);
+}
+
 /* True: the response is ready. False: the pool has the request now, and the connection is
  * suspended. */
 static bool take_request(struct exchange *x)
@@ -220,8 +236,8 @@ static bool take_request(struct exchange *x)
     if (x->discarded > 0) {
         exchange_refuse_long(x, false);
     } else if (x->no_room || (x->taking == TAKING_NONE && exchange_is_full(x)) || !http->pool ||
-               !http_pool_reserve(http->pool, false)) {
-        exchange_refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many requests are waiting", false);
+               !http_pool_reserve(http->pool, has_begun(x))) {
+        refuse_crowded(x);
     } else {
         if (x->taking == TAKING_NONE)
             x->request.body = (struct text){x->body.data, x->body.len};

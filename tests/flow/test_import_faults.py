@@ -1,5 +1,6 @@
 """Imports where something is missing: room on a disk, Kafka, the service that stores."""
 
+import http.client
 import json
 import os
 import re
@@ -12,10 +13,11 @@ import time
 import pytest
 from lib.consume import Decoder, read_all
 from lib.documents import milliseconds
-from lib.http import client_of
+from lib.http import BASE, client_of
 from lib.identity import usage_id
 from lib.importing import Import, post_lines
 from lib.settle import outcomes
+from lib.stream import NDJSON
 from rig.wait import until
 
 DATE = "2026-11-20T08:15:30.250Z"
@@ -359,3 +361,53 @@ def test_a_kafka_that_is_away_when_all_is_sent_is_told(rig, tmp_path):
     assert outcomes(scene, scene.topic["import"]) == {"created": 100}
     assert "waiting for controller" not in scene.main.log_text()  # it is asked again who that is
     scene.stop()
+
+
+# --- no registry ---
+
+def begun(service):
+    """An import of which the head alone was sent."""
+    connection = http.client.HTTPConnection(service.http, timeout=60)
+    connection.putrequest("POST", f"{BASE}/usage")
+    connection.putheader("Content-Type", NDJSON)
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    return connection
+
+
+def test_imports_that_a_registry_does_not_answer_are_all_refused_and_go_on_with_it(scene):
+    """The second one waits for the first."""
+    service = scene.service()
+    service.migrate()
+    service.start()
+    scene.rig.registry.freeze()
+
+    both = [begun(service), begun(service)]
+    answers = [connection.getresponse() for connection in both]
+
+    for answer in answers:
+        error = json.loads(answer.read())
+        assert (answer.status, answer.getheader("Retry-After"), error["status"]) == (503, "1", "503")
+        assert "cannot take an import now" in error["message"]  # it was not late
+    scene.rig.registry.thaw()
+    until("imports are taken", lambda: [one["status"] for one in post_lines(service, [line_of("thawed").encode()])] == ["queued"])
+
+
+# --- no PostgreSQL ---
+
+def test_postgresql_is_back_when_it_has_answered_not_when_others_have(scene):
+    """An import does not need it, nor does the refusal of a registration."""
+    service = scene.service()
+    service.migrate()
+    service.start()
+    client = client_of(service)
+    scene.rig.postgres.kill()
+    for number in range(3):
+        client.get("/usage?limit=1").is_error(503)
+        assert [one["status"] for one in post_lines(service, [line_of(f"back-{number}").encode()])] == ["queued"]
+        client.ask("POST", f"{BASE}/hub", b'{"callback":1}', {"Content-Type": "application/json"}).is_error(400)
+    scene.rig.postgres.start()
+    until("reads go on", lambda: client.get("/usage?limit=1").status == 200)
+
+    said = re.findall("HTTP waits for the database|HTTP goes on database=back", service.log_text())
+    assert said == ["HTTP waits for the database", "HTTP goes on database=back"]

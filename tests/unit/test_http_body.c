@@ -369,6 +369,42 @@ static void a_second_request_that_drips_is_408_too(void **state)
     finish(app);
 }
 
+static void *stop(void *http)
+{
+    http_stop(http);
+    return NULL;
+}
+
+/* The stop waits for what is at the gate. */
+static void a_body_that_is_whole_after_the_stop_is_told_of_it(void **state)
+{
+    (void)state;
+    struct app *app = start(reading());
+    pthread_t thread;
+    int gate = dial(app->port), half = dial(app->port), other = dial(app->port);
+    ask(half, "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhe");
+    get(gate, "/gate");
+    wait_for(app, &app->running, 1);
+    wait_for(app, &app->seen, 2);
+    assert_int_equal(pthread_create(&thread, NULL, stop, app->http), 0);
+    app->http = NULL;
+    do
+        get(other, "/now");
+    while (one_answer(other, true).status == 200);
+
+    ask(half, "llo");
+
+    struct answer a = one_answer(half, true);
+    assert_int_equal(a.status, 503);
+    assert_string_equal(a.body, "refused: The service is stopping");
+    open_gate(app);
+    pthread_join(thread, NULL);
+    close(gate);
+    close(half);
+    close(other);
+    finish(app);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +425,7 @@ int main(void)
         cmocka_unit_test(each_request_has_its_own_time_and_work_is_not_part_of_it),
         cmocka_unit_test(the_silence_before_a_request_is_no_part_of_it),
         cmocka_unit_test(a_second_request_that_drips_is_408_too),
+        cmocka_unit_test(a_body_that_is_whole_after_the_stop_is_told_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

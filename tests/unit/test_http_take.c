@@ -14,7 +14,7 @@
 #include "http_seen.h"
 
 /* "/take" counts the letters of its body; "?first" is refused before it is read, "?later" at the
- * second piece, "?gate" waits at the gate with each piece but the first. */
+ * second piece, "?gate" waits at the gate with each piece but the first, "?begin" with that. */
 struct taken {
     int pieces;
     size_t bytes, largest;
@@ -41,6 +41,8 @@ static bool take(void *app, void *context, struct http_request *request, struct 
         buf_str(&response->body, "not now");
         return false;
     }
+    if (!piece.p && text_is(request->query, "begin"))
+        pass_gate();
     if (!piece.p)
         return true;
     if (text_is(request->query, "gate"))
@@ -56,6 +58,7 @@ static bool take(void *app, void *context, struct http_request *request, struct 
 
 static bool now(void *app, struct http_request *request, struct http_response *response)
 {
+    request->slow = text_is(request->path, "/gate") && text_is(request->query, "slow");
     if (!text_is(request->path, "/take"))
         return app_now(app, request, response);
     request->taking = calloc(1, sizeof(struct taken));
@@ -389,6 +392,84 @@ static void what_takes_too_long_is_cut_off(void **state)
     finish(app);
 }
 
+static void what_cannot_be_begun_in_time_is_refused(void **state)
+{
+    (void)state;
+    struct http_options options = with_clock();
+    options.request_ms = 300;
+    struct app *app = serve(options);
+    struct buf b = {0};
+    int s = dial(app->port);
+    open_post(s, "?begin", 10 * 1000 * 1000);
+    struct answer a = one_answer(s, true);
+    assert_int_equal(a.status, 503);
+    assert_string_equal(a.body, "refused: The request could not be begun in time");
+    assert_non_null(strstr(a.head, "Retry-After: 1\r\n"));
+    assert_false(hear(s, &b));
+    let_pass();
+    wait_until(&seen.over, 1);
+    assert_int_equal(seen.pieces, 0);
+    close(s);
+    buf_fini(&b);
+    finish(app);
+}
+
+/* One slow request runs, and others stand in the queue until it is done. */
+static void the_answer_to_what_was_taken_needs_no_place_in_the_queue(void **state)
+{
+    (void)state;
+    struct http_options options = roomy;
+    options.loops = 1;
+    options.queue_max = 2;
+    struct app *app = serve(options);
+    int slow[3];
+    for (int i = 0; i < 3; i++) {
+        slow[i] = dial(app->port);
+        get(slow[i], "/gate?slow");
+        wait_for(app, i == 0 ? &app->running : &app->seen, i + 1);
+    }
+    assert_int_equal(fetch(app->port, "/no-room").status, 503);
+    int s = dial(app->port);
+    open_post(s, "", 1000);
+    say_letters(s, 0, 1000);
+    struct answer a = one_answer(s, true);
+    expect(&a, 1000);
+    close(s);
+    open_gate(app);
+    for (int i = 0; i < 3; i++) {
+        a = one_answer(slow[i], true);
+        assert_int_equal(a.status, 200);
+        close(slow[i]);
+    }
+    finish(app);
+}
+
+/* The one thread has another request to do first, which takes longer than a request may. */
+static void the_answer_to_what_was_taken_waits_for_its_turn_however_long(void **state)
+{
+    (void)state;
+    struct http_options options = small;
+    options.request_ms = 1000;
+    struct app *app = serve(options);
+    int s = dial(app->port), other = dial(app->port);
+    open_post(s, "?gate", 1000);
+    say_letters(s, 0, 1000);
+    wait_until(&seen.waiting, 1);
+    get(other, "/gate");
+    wait_for(app, &app->seen, 1);
+    let_pass();
+    wait_for(app, &app->running, 1);
+    struct answer a = one_answer(other, true);
+    assert_int_equal(a.status, 503);
+    usleep(1500 * 1000);
+    open_gate(app);
+    a = one_answer(s, true);
+    expect(&a, 1000);
+    close(s);
+    close(other);
+    finish(app);
+}
+
 static void a_stop_ends_what_is_being_taken(void **state)
 {
     (void)state;
@@ -423,6 +504,9 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_while_its_piece_is_taken_is_forgotten_later),
         cmocka_unit_test(only_how_long_nothing_comes_is_bounded),
         cmocka_unit_test(what_takes_too_long_is_cut_off),
+        cmocka_unit_test(what_cannot_be_begun_in_time_is_refused),
+        cmocka_unit_test(the_answer_to_what_was_taken_needs_no_place_in_the_queue),
+        cmocka_unit_test(the_answer_to_what_was_taken_waits_for_its_turn_however_long),
         cmocka_unit_test(a_stop_ends_what_is_being_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,60 @@ static void a_fault_names_file_line_and_remedy(void **state)
     }
 }
 
+/* `n` bytes of which the first ones are `begin`. */
+static char *long_line(const char *begin, size_t n)
+{
+    char *line = malloc(n + 1);
+    assert_non_null(line);
+    memset(line, 'x', n);
+    memcpy(line, begin, strlen(begin));
+    line[n] = 0;
+    return line;
+}
+
+static void a_comment_may_have_any_length(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1021, 1022, 1023, 1024, 1025, 2046, 5000};
+    char name[TOKENS_NAME], text[6000];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *comment = long_line("  # ours", sizes[i]);
+        snprintf(text, sizeof text, "%s\n" ABC " analyst read\n%s", comment, comment);
+        struct tokens *t = read_good(text);
+        assert_int_equal(tokens_of(t, TEXT("Bearer abc"), name), TOKENS_READ);
+        tokens_close(t);
+        snprintf(text, sizeof text, "%s\n" ABC " analyst\n", comment);
+        write_file(text);
+        struct err err = {0};
+        assert_null(tokens_open(path, &err));
+        assert_non_null(strstr(err.text, ", line 2 is not three words"));
+        free(comment);
+    }
+}
+
+static void a_line_that_is_too_long_is_named_and_is_one_line(void **state)
+{
+    (void)state;
+    static const char *const begins[] = {ABC " analyst read", ABC " analyst"};
+    char blank[4000], text[8000];
+    memset(blank, ' ', sizeof blank);
+    blank[sizeof blank - 1] = 0;
+    for (size_t i = 0; i < 3; i++) { /* the last: what it says stands behind blanks */
+        char *line = long_line(i < 2 ? begins[i] : "", 3000);
+        snprintf(text, sizeof text, "\n%s%s\nbroken\n", i < 2 ? "" : blank, line);
+        write_file(text);
+        struct err err = {0};
+        assert_null(tokens_open(path, &err));
+        assert_non_null(strstr(err.text, ", line 2 is longer than 1022 bytes"));
+        free(line);
+    }
+    char *most = long_line(ABC " analyst read", 1022);
+    memset(most + strlen(ABC " analyst read"), ' ', 1022 - strlen(ABC " analyst read"));
+    snprintf(text, sizeof text, "%s\n" SECRET " partner write\n", most);
+    tokens_close(read_good(text));
+    free(most);
+}
+
 static void a_file_that_is_not_there_is_said(void **state)
 {
     (void)state;
@@ -137,6 +191,8 @@ int main(void)
         cmocka_unit_test(a_token_has_its_name_and_its_right),
         cmocka_unit_test(what_is_no_token_of_ours_has_no_right),
         cmocka_unit_test(a_fault_names_file_line_and_remedy),
+        cmocka_unit_test(a_comment_may_have_any_length),
+        cmocka_unit_test(a_line_that_is_too_long_is_named_and_is_one_line),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
         cmocka_unit_test(read_again_the_new_ones_hold_and_a_broken_file_changes_nothing),
     };
