@@ -3,6 +3,7 @@ means another host all of a sudden."""
 
 import os
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -211,6 +212,36 @@ def test_a_registration_that_is_refused_for_its_time_is_not_stored(scene, listen
     with scene.connect() as db:
         stored = [str(id_) for id_, in db.execute("SELECT id FROM hub_listener")]
     assert sorted(stored) == sorted(told)
+    hub.client.close()
+
+
+def stored(scene, callback, query=None):
+    """The id of a listener that was written into the table, with no place in any topic."""
+    with scene.connect() as db:
+        return str(db.execute("INSERT INTO hub_listener (id, callback, query, token) VALUES (gen_random_uuid(), %s, %s, '') "
+                              "RETURNING id", (callback, query)).fetchone()[0])
+
+
+def test_kafka_is_asked_nothing_for_a_listener_that_has_no_place(scene, listening):
+    """One that is deleted between two questions of one look at PostgreSQL has none either."""
+    hub = Hub(scene)
+    listener = listening()
+    hub.register(listener.url)
+    hub.numbered(0, 4)
+    listener.wait(4)
+    for port in (1, 2, 3):
+        stored(scene, f"http://127.0.0.1:{port}")
+    until("they are seen", lambda: hub.service.metric("usaged_hub_listeners", state="active") == 4)
+    sent, worst = 4, 0.0
+
+    for _ in range(5):
+        began = time.monotonic()
+        hub.numbered(sent, 4)
+        sent += 4
+        listener.wait(sent, 60)
+        worst = max(worst, time.monotonic() - began)
+
+    assert worst < 3, "two questions about each of twenty partitions are half a minute"
     hub.client.close()
 
 
