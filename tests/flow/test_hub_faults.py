@@ -215,6 +215,38 @@ def test_a_registration_that_is_refused_for_its_time_is_not_stored(scene, listen
     hub.client.close()
 
 
+def waiting_for(db, what, seconds=30, **wait):
+    """The pid of the session that waits so in a statement that has these words."""
+    (column, value), = wait.items()
+    rows = []
+    until(f"{what} waits", lambda: rows.extend(db.execute(
+        f"SELECT pid FROM pg_stat_activity WHERE {column} = %s AND query LIKE %s AND pid != pg_backend_pid()",
+        (value, f"%{what}%")).fetchall()) or rows, seconds)
+    return rows[0][0]
+
+
+def test_a_listener_that_is_deleted_while_places_are_written_down_fails_none(scene, listening):
+    hub = Hub(scene)
+    listener, other = listening(), listening()
+    id_ = hub.register(listener.url)
+    kept = hub.register(other.url)
+    hub.numbered(0, 8)
+    listener.wait(8)
+
+    with scene.connect() as db, scene.connect() as looking:
+        with db.transaction():
+            db.execute("DELETE FROM hub_listener WHERE id = %s", (id_,))
+            hub.numbered(8, 8)
+            waiting_for(looking, "INSERT INTO hub_position AS old", wait_event_type="Lock")
+        until("the other's places are written down", lambda: looking.execute(
+            "SELECT sum(next_offset) FROM hub_position WHERE listener = %s AND topic = %s",
+            (kept, scene.topic["create"])).fetchone()[0] == 16)
+        assert looking.execute("SELECT count(*) FROM hub_position WHERE listener = %s", (id_,)).fetchone()[0] == 0
+
+    assert not lines(hub.service, "the hub waits")
+    hub.client.close()
+
+
 def stored(scene, callback, query=None):
     """The id of a listener that was written into the table, with no place in any topic."""
     with scene.connect() as db:
