@@ -215,6 +215,21 @@ def test_a_registration_that_is_refused_for_its_time_is_not_stored(scene, listen
     hub.client.close()
 
 
+def test_a_name_may_take_all_the_time_of_a_delivery(scene, listening, resolver):
+    env, addresses = resolver
+    hub = Hub(scene, {"hub.timeout-ms": 9000}, env=env)
+    listener = listening()
+    addresses.write_text("127.0.0.1\n")
+    hub.register(f"http://partner.test:{listener.port}")
+    addresses.write_text("127.0.0.1\n4000\n")
+
+    hub.numbered(0, 1)
+
+    listener.wait(1)
+    assert not lines(hub.service, "listener fails")
+    hub.client.close()
+
+
 def waiting_for(db, what, seconds=30, **wait):
     """The pid of the session that waits so in a statement that has these words."""
     (column, value), = wait.items()
