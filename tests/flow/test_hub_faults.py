@@ -262,6 +262,62 @@ def test_a_listener_that_is_deleted_while_places_are_written_down_fails_none(sce
     hub.client.close()
 
 
+class Unanswered:
+    """A POST of a listener whose COMMIT is on disk, and waits for a standby that never comes."""
+
+    def __init__(self, hub, callback):
+        self.db = hub.scene.rig.postgres.connect()
+        self._set("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        self._pool = ThreadPoolExecutor(1)
+        self._answer = self._pool.submit(hub.send, "POST", "/hub", {"callback": callback})
+        self.pid = waiting_for(self.db, "INSERT INTO hub_listener", wait_event="SyncRep")
+
+    def _set(self, sql):
+        self.db.execute(sql)
+        self.db.execute("SELECT pg_reload_conf()")
+
+    def answer(self):
+        return self._answer.result(60)
+
+    def end(self, db):
+        self.db = db
+        self._set("ALTER SYSTEM RESET synchronous_standby_names")
+
+
+def test_a_registration_whose_commit_was_not_answered_is_taken_back(scene, listening):
+    hub = Hub(scene)
+    sent = Unanswered(hub, listening().url)
+    try:
+        sent.db.execute("SELECT pg_terminate_backend(%s)", (sent.pid,))
+        waiting_for(sent.db, "DELETE FROM hub_listener", wait_event="SyncRep")
+    finally:
+        sent.end(sent.db)
+
+    assert sent.answer().is_error(503) == "The database is away"
+    with scene.connect() as db:
+        assert db.execute("SELECT count(*) FROM hub_listener").fetchone()[0] == 0
+    hub.client.close()
+
+
+def test_a_registration_that_may_be_stored_says_its_id(scene, listening):
+    hub = Hub(scene)
+    sent = Unanswered(hub, listening().url)
+    postgres = scene.rig.postgres
+    postgres.kill()
+    try:
+        said = sent.answer().is_error(503)
+    finally:
+        postgres.start()
+        sent.end(postgres.connect())
+
+    with scene.connect() as db:
+        id_, = db.execute("SELECT id::text FROM hub_listener").fetchone()
+    assert f"listener {id_} may be stored" in said and "DELETE http://127.0.0.1:" in said
+    assert f"/hub/{id_} removes it" in said
+    until("PostgreSQL is there", lambda: hub.send("DELETE", f"/hub/{id_}").status == 204)
+    hub.client.close()
+
+
 def stored(scene, callback, query=None):
     """The id of a listener that was written into the table, with no place in any topic."""
     with scene.connect() as db:
