@@ -83,6 +83,7 @@ static void forget_assigned(struct hub *h)
     if (h->assigned)
         rd_kafka_topic_partition_list_destroy(h->assigned);
     h->assigned = NULL;
+    h->is_begun = false;
     h->must_take_over = false;
 }
 
@@ -96,6 +97,7 @@ static bool on_assigned(void *arg, rd_kafka_topic_partition_list_t *parts)
     bool ok = hub_take_over(h, parts, &err);
     if (!ok)
         say_away(h, &err);
+    h->is_begun = ok;
     h->must_take_over = !ok;
     log_line(LOG_INFO, "the hub has partitions", "count=%d listeners=%zu", parts->cnt,
              h->listener_count);
@@ -273,6 +275,14 @@ static void take_over_soon(struct hub *h)
     h->next_take_over = h->next_take_over > soon ? h->next_take_over : soon;
 }
 
+/* What is being read must not be assigned once more, librdkafka may abort; and a seek fails for
+ * ever in a topic that it has seen go. A new consumer is given all of it, and takes it over. */
+static bool read_anew(struct hub *h, struct err *err)
+{
+    stop_reading(h);
+    return start_reading(h, err);
+}
+
 static bool take_over_again(struct hub *h, struct err *err)
 {
     int64_t now = instant_ticks();
@@ -282,9 +292,12 @@ static bool take_over_again(struct hub *h, struct err *err)
     arena_reset(h->arena); /* what is written down is not told twice */
     if (!db_open(h->db, err) || !hub_lanes_keep(h, err))
         return false;
+    if (h->is_begun)
+        return read_anew(h, err);
     rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_copy(h->assigned);
     bool ok = hub_take_over(h, parts, err) && consumer_begin(h->consumer, parts, err);
     rd_kafka_topic_partition_list_destroy(parts);
+    h->is_begun = ok;
     h->must_take_over = !ok;
     return ok;
 }

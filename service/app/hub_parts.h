@@ -100,6 +100,7 @@ struct hub {
     struct cursors *cursors;
     rd_kafka_queue_t *queue;                   /* the consumer's: wakes us */
     rd_kafka_topic_partition_list_t *assigned; /* NULL: nothing */
+    bool is_begun;                             /* what is assigned is being read */
     bool must_take_over;
     struct listener **listeners;
     size_t listener_count;
