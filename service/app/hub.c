@@ -20,6 +20,7 @@
 
 enum {
     LOOK_MS = 1000, /* at the listeners, and how far they are is written down */
+    SAY_AGAIN_MS = 60000,
     BACK_MS = 3000, /* without a new error all is well again */
     AGAIN_MS = 500, /* a takeover that failed */
     SOON_MS = 100,  /* .. that a partition asks for */
@@ -178,16 +179,19 @@ static struct listener *find_listener(struct hub *h, const struct usage_id *id)
     return NULL;
 }
 
-static void add_listener(struct hub *h, const struct hub_listener *from)
+/* Every look finds it again: it is said once a minute, of all that there are. */
+static void add_listener(struct hub *h, const struct hub_listener *from, bool say)
 {
     char id[ID_CHARS];
     struct listener *l = hub_listener_new(h, from);
-    if (!l) { /* registered by a newer version */
+    if (!l && say) { /* registered by a newer version */
         id_print(&from->id, id);
         log_line(LOG_ERROR, "a listener's query cannot be read, nothing is sent to it",
                  "listener=%s", id);
-        return;
+        h->said_unread = instant_ticks();
     }
+    if (!l)
+        return;
     h->listeners = realloc(h->listeners, (h->listener_count + 1) * sizeof(struct listener *));
     if (!h->listeners)
         abort();
@@ -197,6 +201,7 @@ static void add_listener(struct hub *h, const struct hub_listener *from)
 
 static void match_listeners(struct hub *h, const struct hub_listener *all, size_t n)
 {
+    bool say = h->said_unread == 0 || instant_ticks() - h->said_unread >= SAY_AGAIN_MS;
     for (size_t i = 0; i < h->listener_count; i++)
         h->listeners[i]->seen = false;
     for (size_t i = 0; i < n; i++) {
@@ -204,7 +209,7 @@ static void match_listeners(struct hub *h, const struct hub_listener *all, size_
         if (l)
             l->seen = true;
         else if (!all[i].suspended)
-            add_listener(h, &all[i]);
+            add_listener(h, &all[i], say);
     }
     for (size_t i = 0; i < h->listener_count;) {
         if (h->listeners[i]->seen) {

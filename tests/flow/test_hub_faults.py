@@ -348,6 +348,44 @@ def test_kafka_is_asked_nothing_for_a_listener_that_has_no_place(scene, listenin
     hub.client.close()
 
 
+def test_a_query_that_cannot_be_read_is_said_once_and_stops_nobody(scene, listening):
+    hub = Hub(scene)
+    listener = listening()
+    ids = {stored(scene, "http://127.0.0.1:1", "eventType=") for _ in range(2)}
+    hub.register(listener.url)
+    hub.numbered(0, 4)
+    listener.wait(4)
+    until("they are seen", lambda: hub.service.metric("usaged_hub_listeners", state="active") == 3)
+
+    time.sleep(3.5)  # some looks
+
+    said = lines(hub.service, "a listener's query cannot be read")
+    assert len(said) == 2 and {line.rpartition("listener=")[2] for line in said} == ids
+    hub.client.close()
+
+
+def test_a_wait_of_more_than_a_minute_survives_a_restart(scene, listening):
+    hub = Hub(scene, {"hub.retry-ms": 600000})
+    listener = listening(lambda _: 500)
+    id_ = hub.register(listener.url)
+
+    def retry():
+        with scene.connect() as db:
+            return db.execute("SELECT high_offset, extract(epoch FROM retry_at - now()) FROM hub_position WHERE listener = %s "
+                              "AND failures = 1", (id_,)).fetchone() or (0, 0)
+
+    hub.numbered(0, 1)
+    until("it is written down", lambda: retry()[1] > 500)
+    hub.service.kill()
+    hub.service.start()
+    hub.numbered(scene.partitions, 1)
+    until("it is written down again", lambda: retry()[0] == 2)
+
+    assert retry()[1] > 500
+    assert len(listener.tried) == 1
+    hub.client.close()
+
+
 @pytest.mark.long
 def test_deliveries_go_on_after_each_part_was_away(scene, listening):
     hub = Hub(scene)
