@@ -189,6 +189,32 @@ static void note(const char *what, const char *who, const struct usage_id *id, c
              origin[0] ? " host=" : "", origin);
 }
 
+/* The connection was lost in the middle: the listener may be stored, and nobody knows its id.
+ * False: it is not, or not any more. */
+static bool may_be_stored(struct db *db, const struct usage_id *id, const struct err *why)
+{
+    struct err err;
+    bool unknown = !db_is_open(db) || strncmp(why->state, "57P", 3) == 0;
+    if (!unknown)
+        return false;
+    db_close(db);
+    return !db_open(db, &err) || !hub_store_forget(db, id, &err);
+}
+
+static bool say_id(const struct api_hub *hub, const struct usage_id *id,
+                   struct http_response *response)
+{
+    char text[ID_CHARS], message[1024];
+    id_print(id, text);
+    snprintf(message, sizeof message,
+             "The database was lost: listener %s may be stored, DELETE %.800s/hub/%s removes it",
+             text, hub->settings->http_base_url, text);
+    log_line(LOG_WARNING, "a listener may be stored whose registration has failed", "listener=%s",
+             text);
+    http_add(response, "Retry-After", "1");
+    return refuse(response, 503, message);
+}
+
 static bool add(const struct api_hub *hub, struct db *db, const char *who,
                 struct http_request *request, struct buf *origin, struct http_response *response,
                 struct err *err)
@@ -206,7 +232,7 @@ static bool add(const struct api_hub *hub, struct db *db, const char *who,
     if (!http_keep(request))
         return true; /* one that is stored is told to its client, who could not end it otherwise */
     if (!hub_store_add(db, &l, text_of(who), places, n, err))
-        return false;
+        return may_be_stored(db, &l.id, err) && say_id(hub, &l.id, response);
     show(hub, &l, response);
     note("listener registered", who, &l.id, buf_text(origin));
     hub_wake();

@@ -20,6 +20,7 @@
 
 enum {
     LOOK_MS = 1000, /* at the listeners, and how far they are is written down */
+    SAY_AGAIN_MS = 60000,
     BACK_MS = 3000, /* without a new error all is well again */
     AGAIN_MS = 500, /* a takeover that failed */
     SOON_MS = 100,  /* .. that a partition asks for */
@@ -83,6 +84,7 @@ static void forget_assigned(struct hub *h)
     if (h->assigned)
         rd_kafka_topic_partition_list_destroy(h->assigned);
     h->assigned = NULL;
+    h->is_begun = false;
     h->must_take_over = false;
 }
 
@@ -96,6 +98,7 @@ static bool on_assigned(void *arg, rd_kafka_topic_partition_list_t *parts)
     bool ok = hub_take_over(h, parts, &err);
     if (!ok)
         say_away(h, &err);
+    h->is_begun = ok;
     h->must_take_over = !ok;
     log_line(LOG_INFO, "the hub has partitions", "count=%d listeners=%zu", parts->cnt,
              h->listener_count);
@@ -176,16 +179,19 @@ static struct listener *find_listener(struct hub *h, const struct usage_id *id)
     return NULL;
 }
 
-static void add_listener(struct hub *h, const struct hub_listener *from)
+/* Every look finds it again: it is said once a minute, of all that there are. */
+static void add_listener(struct hub *h, const struct hub_listener *from, bool say)
 {
     char id[ID_CHARS];
     struct listener *l = hub_listener_new(h, from);
-    if (!l) { /* registered by a newer version */
+    if (!l && say) { /* registered by a newer version */
         id_print(&from->id, id);
         log_line(LOG_ERROR, "a listener's query cannot be read, nothing is sent to it",
                  "listener=%s", id);
-        return;
+        h->said_unread = instant_ticks();
     }
+    if (!l)
+        return;
     h->listeners = realloc(h->listeners, (h->listener_count + 1) * sizeof(struct listener *));
     if (!h->listeners)
         abort();
@@ -195,6 +201,7 @@ static void add_listener(struct hub *h, const struct hub_listener *from)
 
 static void match_listeners(struct hub *h, const struct hub_listener *all, size_t n)
 {
+    bool say = h->said_unread == 0 || instant_ticks() - h->said_unread >= SAY_AGAIN_MS;
     for (size_t i = 0; i < h->listener_count; i++)
         h->listeners[i]->seen = false;
     for (size_t i = 0; i < n; i++) {
@@ -202,7 +209,7 @@ static void match_listeners(struct hub *h, const struct hub_listener *all, size_
         if (l)
             l->seen = true;
         else if (!all[i].suspended)
-            add_listener(h, &all[i]);
+            add_listener(h, &all[i], say);
     }
     for (size_t i = 0; i < h->listener_count;) {
         if (h->listeners[i]->seen) {
@@ -273,6 +280,14 @@ static void take_over_soon(struct hub *h)
     h->next_take_over = h->next_take_over > soon ? h->next_take_over : soon;
 }
 
+/* What is being read must not be assigned once more, librdkafka may abort; and a seek fails for
+ * ever in a topic that it has seen go. A new consumer is given all of it, and takes it over. */
+static bool read_anew(struct hub *h, struct err *err)
+{
+    stop_reading(h);
+    return start_reading(h, err);
+}
+
 static bool take_over_again(struct hub *h, struct err *err)
 {
     int64_t now = instant_ticks();
@@ -282,9 +297,12 @@ static bool take_over_again(struct hub *h, struct err *err)
     arena_reset(h->arena); /* what is written down is not told twice */
     if (!db_open(h->db, err) || !hub_lanes_keep(h, err))
         return false;
+    if (h->is_begun)
+        return read_anew(h, err);
     rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_copy(h->assigned);
     bool ok = hub_take_over(h, parts, err) && consumer_begin(h->consumer, parts, err);
     rd_kafka_topic_partition_list_destroy(parts);
+    h->is_begun = ok;
     h->must_take_over = !ok;
     return ok;
 }

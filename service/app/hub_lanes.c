@@ -52,6 +52,12 @@ static void wait_no_more(struct hub *h, struct lane *lane)
     TAILQ_REMOVE(&h->retrying, lane, link);
 }
 
+static int64_t most_backoff_ms(const struct hub *h)
+{
+    int64_t ms = h->settings->hub_retry_ms;
+    return ms > HUB_RETRY_MAX_MS ? ms : HUB_RETRY_MAX_MS;
+}
+
 struct lane *hub_lane_new(struct hub *h, struct listener *l, struct place *place,
                           const struct hub_position *from)
 {
@@ -65,9 +71,8 @@ struct lane *hub_lane_new(struct hub *h, struct listener *l, struct place *place
                           .kept_high = from->high};
     if (lane->failures > 0) {
         int64_t left = from->retry_at == INSTANT_NONE ? 0 : from->retry_at - instant_now();
-        lane->retry_at = instant_ticks() + (left < 0                  ? 0
-                                            : left > HUB_RETRY_MAX_MS ? HUB_RETRY_MAX_MS
-                                                                      : left);
+        int64_t most = most_backoff_ms(h); /* clocks differ */
+        lane->retry_at = instant_ticks() + (left < 0 ? 0 : left > most ? most : left);
         l->failing++;
         wait_for_retry(h, lane);
     }
@@ -255,7 +260,7 @@ static void delivered(struct hub *h, struct lane *lane)
 
 static int64_t backoff_ms(const struct hub *h, int failures)
 {
-    int64_t ms = h->settings->hub_retry_ms, most = ms > HUB_RETRY_MAX_MS ? ms : HUB_RETRY_MAX_MS;
+    int64_t ms = h->settings->hub_retry_ms, most = most_backoff_ms(h);
     for (int i = 1; i < failures && ms < most; i++)
         ms *= 2;
     return ms < most ? ms : most;

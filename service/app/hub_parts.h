@@ -100,6 +100,7 @@ struct hub {
     struct cursors *cursors;
     rd_kafka_queue_t *queue;                   /* the consumer's: wakes us */
     rd_kafka_topic_partition_list_t *assigned; /* NULL: nothing */
+    bool is_begun;                             /* what is assigned is being read */
     bool must_take_over;
     struct listener **listeners;
     size_t listener_count;
@@ -109,7 +110,7 @@ struct hub {
     int64_t next_look, next_take_over, next_catch_up, next_patience; /* ticks */
     int64_t deliveries_at;                                           /* ticks: when they were looked
                                                                         at last */
-    int64_t said_passed;                                             /* ticks */
+    int64_t said_passed, said_unread;                                /* ticks */
     bool away;                                                       /* said so in the log */
     int64_t away_at;                                                 /* ticks: the last error's */
     bool ending;                                                     /* nothing more is sent */

@@ -121,13 +121,19 @@ static void add_lane(struct hub *h, struct listener *l, struct place *place,
     lane->dirty = !kept;
 }
 
+/* Or suspended, as the next look will tell: it would have a place somewhere. */
+static bool is_gone(const struct known *known, const struct listener *l)
+{
+    return find_position(known, l, NULL, -1) == NULL;
+}
+
 /* At a takeover, when nothing is being read: then a broker answers at once. */
 static bool take_lane(struct hub *h, struct listener *l, struct place *place, int64_t low,
                       int64_t high, const struct known *known, struct astray *astray,
                       struct err *err)
 {
     const struct hub_position *there = find_position(known, l, place->topic, place->partition);
-    if (!find_position(known, l, NULL, -1)) /* gone or suspended, as the next look will tell */
+    if (is_gone(known, l))
         return true;
     struct hub_position at = there ? *there : first_position(known, l, place, low, high);
     if (!adjust(h, place, low, high, &at, astray, err))
@@ -230,8 +236,22 @@ bool hub_take_over(struct hub *h, rd_kafka_topic_partition_list_t *parts, struct
     return false;
 }
 
-/* A question about offsets waits behind the fetches on its connection, half a second each, so none
- * is asked of a place that is known: it was the end of the partition a moment ago. */
+/* A question about offsets waits behind the fetches on its connection, half a second each, in which
+ * deliveries go on. */
+static bool ask_bounds(struct hub *h, const struct place *place, int64_t *low, int64_t *high,
+                       struct err *err)
+{
+    bool good =
+        consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, low, NULL, err);
+    hub_go_on(h);
+    good = good &&
+           consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, NULL, high, err);
+    hub_go_on(h);
+    return good;
+}
+
+/* None is asked of a place that is known (it was the end of the partition a moment ago), nor for a
+ * listener that has gone since the list was read. */
 static bool add_new_lane(struct hub *h, struct listener *l, struct place *place,
                          const struct known *known, struct err *err)
 {
@@ -242,9 +262,8 @@ static bool add_new_lane(struct hub *h, struct listener *l, struct place *place,
         add_lane(h, l, place, there, true);
         return true;
     }
-    return consumer_bounds(h->consumer, place->topic, place->partition, BOUNDS_MS, &low, &high,
-                           err) &&
-           take_lane(h, l, place, low, high, known, &astray, err);
+    return is_gone(known, l) || (ask_bounds(h, place, &low, &high, err) &&
+                                 take_lane(h, l, place, low, high, known, &astray, err));
 }
 
 bool hub_add_lanes(struct hub *h, struct err *err)

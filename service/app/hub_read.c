@@ -372,6 +372,6 @@ bool hub_catch_up(struct hub *h)
     bool shown = false;
     for (int i = 0; i < h->place_count; i++) /* each of them is the first at times */
         shown |= catch_up(h, &h->places[(h->first_place + i) % h->place_count]);
-    h->first_place++;
+    h->first_place = h->place_count > 0 ? (h->first_place + 1) % h->place_count : 0;
     return shown;
 }

@@ -14,7 +14,7 @@
 #include "base/instant.h"
 #include "base/stop.h"
 
-enum { CONNECT_MS = 3000, SPARE_HANDLES = 64, CONNECTIONS_KEPT = 512 };
+enum { SPARE_HANDLES = 64, CONNECTIONS_KEPT = 512 };
 
 struct post {
     LIST_ENTRY(post) link;
@@ -24,6 +24,7 @@ struct post {
     struct curl_slist *headers; /* its own, if it has more than all have; else NULL */
     size_t answered;            /* bytes of the body so far */
     bool cut;                   /* .. were enough */
+    bool tried;                 /* an address that it may go to */
     char no_socket[128];        /* why: an address that it may not go to, say */
     char error[CURL_ERROR_SIZE];
 };
@@ -101,6 +102,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     if (fd < 0) /* libcurl would say that the listener is not there */
         snprintf(post->no_socket, sizeof post->no_socket, "no socket can be made: %s",
                  strerror(errno));
+    post->tried |= fd >= 0;
     return fd;
 }
 
@@ -132,8 +134,7 @@ static void set_up(struct post *post, const struct post_request *request)
     set_common(e, request->url);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers_of(post, request));
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)(o->timeout_ms < CONNECT_MS ? o->timeout_ms : CONNECT_MS));
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->timeout_ms); /* may be all of it */
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)o->timeout_ms);
     curl_easy_setopt(e, CURLOPT_USERAGENT, "usaged");
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, post->error);
@@ -218,6 +219,14 @@ bool poster_is_idle(const struct poster *p)
     return LIST_EMPTY(&p->posts);
 }
 
+/* It had a connection, and was about to use it. */
+static bool was_sent(const struct post *post)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(post->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+    return us > 0;
+}
+
 static void judge(struct post *post, CURLcode code, struct post_result *out)
 {
     long status = 0, number = 0;
@@ -227,9 +236,9 @@ static void judge(struct post *post, CURLcode code, struct post_result *out)
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && post->cut)) {
         out->status = (int)status;
         snprintf(out->text, sizeof out->text, "HTTP status %ld", status);
-    } else if (post->no_socket[0]) {
+    } else if (post->no_socket[0] && !post->tried) { /* a name may have more than one address */
         snprintf(out->text, sizeof out->text, "%s", post->no_socket);
-    } else if (code == CURLE_OPERATION_TIMEDOUT) {
+    } else if (code == CURLE_OPERATION_TIMEDOUT && was_sent(post)) {
         snprintf(out->text, sizeof out->text, "no whole answer within %d ms",
                  post->poster->options.timeout_ms);
     } else if (code == CURLE_COULDNT_CONNECT && number != 0) {

@@ -38,6 +38,21 @@ bool hub_store_remove(struct db *db, const struct usage_id *id, bool *found, str
     return ok;
 }
 
+/* The insertion waits for one that is not committed yet; a deletion alone would not see it. */
+bool hub_store_forget(struct db *db, const struct usage_id *id, struct err *err)
+{
+    struct db_params p = {0};
+    db_param_uuid(&p, id->bytes);
+    struct db_call calls[] = {
+        {.sql = "INSERT INTO hub_listener (id, callback, token) "
+                "VALUES ($1::uuid, '', '') ON CONFLICT DO NOTHING",
+         .params = &p},
+        {.sql = "DELETE FROM hub_listener WHERE id = $1::uuid", .params = &p}};
+    bool ok = db_pipe(db, calls, 2, NULL, err);
+    db_params_fini(&p);
+    return ok;
+}
+
 static struct text kept(struct arena *a, struct text t)
 {
     return t.p ? (struct text){arena_copy(a, t.p, t.n), t.n} : (struct text){0};

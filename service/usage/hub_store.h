@@ -29,6 +29,10 @@ bool hub_store_add(struct db *db, const struct hub_listener *l, struct text toke
 bool hub_store_remove(struct db *db, const struct usage_id *id, bool *found,
                       struct err *err) MUST_CHECK;
 
+/* It is not there when this has succeeded, nor will be, though an addition of it may have been
+ * under way on a connection that is lost. */
+bool hub_store_forget(struct db *db, const struct usage_id *id, struct err *err) MUST_CHECK;
+
 /* All of them, and the places of those that are not suspended. All is in the arena. */
 bool hub_store_listeners(struct db *db, struct arena *a, struct hub_listener **out, size_t *n,
                          struct err *err) MUST_CHECK;

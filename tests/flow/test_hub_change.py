@@ -2,6 +2,7 @@
 were told. A listener goes on, and the log says what happened."""
 
 import re
+import time
 
 from lib.faults import lines
 from lib.hub import Hub, check_numbers, numbers_of
@@ -121,6 +122,32 @@ def test_what_was_lost_while_nobody_ran_is_passed_over_and_counted(scene, listen
     assert sorted(numbers_of(listener.told)) == [*range(8), *range(48, 96)]
     said = lines(hub.service, LOST)
     assert [int(values(line)["lost"]) for line in said] == [10] * scene.partitions, said
+    hub.client.close()
+
+
+def test_where_it_reads_is_gone_and_it_is_given_its_partitions_anew(scene, listening):
+    """Not by a second assignment over the first one, which may end the process."""
+    hub = Hub(scene, {"kafka.session.timeout.ms": 30000})
+    listener, late = listening(), listening(lambda _: 503)
+    id_ = hub.register(listener.url)
+    hub.register(late.url)
+    hub.numbered(0, 8)
+    listener.wait(8)
+    until("how far it is is written down", lambda: sum(kept(hub, id_).values()) == 8)
+    hub.service.freeze()
+    time.sleep(1.5)  # what it had asked the broker has an answer, which is empty
+    hub.numbered(8, 80)
+    scene.rig.kafka.delete_records(scene.topic["create"], {number: 12 for number in range(scene.partitions)})
+
+    hub.service.thaw()
+
+    until("what is still there is told", lambda: set(numbers_of(list(listener.told))) >= set(range(48, 88)))
+    hub.numbered(88, 8)
+    late.answer = lambda _: 201
+    for one in (listener, late):
+        until("all is told", lambda: set(numbers_of(list(one.told))) >= set(range(48, 96)))
+    assert sorted(numbers_of(listener.told)) == [*range(8), *range(48, 96)]
+    assert len(lines(hub.service, "the hub has partitions")) == 2
     hub.client.close()
 
 

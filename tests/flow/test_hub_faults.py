@@ -3,6 +3,7 @@ means another host all of a sudden."""
 
 import os
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -211,6 +212,177 @@ def test_a_registration_that_is_refused_for_its_time_is_not_stored(scene, listen
     with scene.connect() as db:
         stored = [str(id_) for id_, in db.execute("SELECT id FROM hub_listener")]
     assert sorted(stored) == sorted(told)
+    hub.client.close()
+
+
+def test_a_name_may_take_all_the_time_of_a_delivery(scene, listening, resolver):
+    env, addresses = resolver
+    hub = Hub(scene, {"hub.timeout-ms": 9000}, env=env)
+    listener = listening()
+    addresses.write_text("127.0.0.1\n")
+    hub.register(f"http://partner.test:{listener.port}")
+    addresses.write_text("127.0.0.1\n4000\n")
+
+    hub.numbered(0, 1)
+
+    listener.wait(1)
+    assert not lines(hub.service, "listener fails")
+    hub.client.close()
+
+
+def waiting_for(db, what, seconds=30, **wait):
+    """The pid of the session that waits so in a statement that has these words."""
+    (column, value), = wait.items()
+    rows = []
+    until(f"{what} waits", lambda: rows.extend(db.execute(
+        f"SELECT pid FROM pg_stat_activity WHERE {column} = %s AND query LIKE %s AND pid != pg_backend_pid()",
+        (value, f"%{what}%")).fetchall()) or rows, seconds)
+    return rows[0][0]
+
+
+def test_a_listener_that_is_deleted_while_places_are_written_down_fails_none(scene, listening):
+    hub = Hub(scene)
+    listener, other = listening(), listening()
+    id_ = hub.register(listener.url)
+    kept = hub.register(other.url)
+    hub.numbered(0, 8)
+    listener.wait(8)
+
+    with scene.connect() as db, scene.connect() as looking:
+        with db.transaction():
+            db.execute("DELETE FROM hub_listener WHERE id = %s", (id_,))
+            hub.numbered(8, 8)
+            waiting_for(looking, "INSERT INTO hub_position AS old", wait_event_type="Lock")
+        until("the other's places are written down", lambda: looking.execute(
+            "SELECT sum(next_offset) FROM hub_position WHERE listener = %s AND topic = %s",
+            (kept, scene.topic["create"])).fetchone()[0] == 16)
+        assert looking.execute("SELECT count(*) FROM hub_position WHERE listener = %s", (id_,)).fetchone()[0] == 0
+
+    assert not lines(hub.service, "the hub waits")
+    hub.client.close()
+
+
+class Unanswered:
+    """A POST of a listener whose COMMIT is on disk, and waits for a standby that never comes."""
+
+    def __init__(self, hub, callback):
+        self.db = hub.scene.rig.postgres.connect()
+        self._set("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        self._pool = ThreadPoolExecutor(1)
+        self._answer = self._pool.submit(hub.send, "POST", "/hub", {"callback": callback})
+        self.pid = waiting_for(self.db, "INSERT INTO hub_listener", wait_event="SyncRep")
+
+    def _set(self, sql):
+        self.db.execute(sql)
+        self.db.execute("SELECT pg_reload_conf()")
+
+    def answer(self):
+        return self._answer.result(60)
+
+    def end(self, db):
+        self.db = db
+        self._set("ALTER SYSTEM RESET synchronous_standby_names")
+
+
+def test_a_registration_whose_commit_was_not_answered_is_taken_back(scene, listening):
+    hub = Hub(scene)
+    sent = Unanswered(hub, listening().url)
+    try:
+        sent.db.execute("SELECT pg_terminate_backend(%s)", (sent.pid,))
+        waiting_for(sent.db, "DELETE FROM hub_listener", wait_event="SyncRep")
+    finally:
+        sent.end(sent.db)
+
+    assert sent.answer().is_error(503) == "The database is away"
+    with scene.connect() as db:
+        assert db.execute("SELECT count(*) FROM hub_listener").fetchone()[0] == 0
+    hub.client.close()
+
+
+def test_a_registration_that_may_be_stored_says_its_id(scene, listening):
+    hub = Hub(scene)
+    sent = Unanswered(hub, listening().url)
+    postgres = scene.rig.postgres
+    postgres.kill()
+    try:
+        said = sent.answer().is_error(503)
+    finally:
+        postgres.start()
+        sent.end(postgres.connect())
+
+    with scene.connect() as db:
+        id_, = db.execute("SELECT id::text FROM hub_listener").fetchone()
+    assert f"listener {id_} may be stored" in said and "DELETE http://127.0.0.1:" in said
+    assert f"/hub/{id_} removes it" in said
+    until("PostgreSQL is there", lambda: hub.send("DELETE", f"/hub/{id_}").status == 204)
+    hub.client.close()
+
+
+def stored(scene, callback, query=None):
+    """The id of a listener that was written into the table, with no place in any topic."""
+    with scene.connect() as db:
+        return str(db.execute("INSERT INTO hub_listener (id, callback, query, token) VALUES (gen_random_uuid(), %s, %s, '') "
+                              "RETURNING id", (callback, query)).fetchone()[0])
+
+
+def test_kafka_is_asked_nothing_for_a_listener_that_has_no_place(scene, listening):
+    """One that is deleted between two questions of one look at PostgreSQL has none either."""
+    hub = Hub(scene)
+    listener = listening()
+    hub.register(listener.url)
+    hub.numbered(0, 4)
+    listener.wait(4)
+    for port in (1, 2, 3):
+        stored(scene, f"http://127.0.0.1:{port}")
+    until("they are seen", lambda: hub.service.metric("usaged_hub_listeners", state="active") == 4)
+    sent, worst = 4, 0.0
+
+    for _ in range(5):
+        began = time.monotonic()
+        hub.numbered(sent, 4)
+        sent += 4
+        listener.wait(sent, 60)
+        worst = max(worst, time.monotonic() - began)
+
+    assert worst < 3, "two questions about each of twenty partitions are half a minute"
+    hub.client.close()
+
+
+def test_a_query_that_cannot_be_read_is_said_once_and_stops_nobody(scene, listening):
+    hub = Hub(scene)
+    listener = listening()
+    ids = {stored(scene, "http://127.0.0.1:1", "eventType=") for _ in range(2)}
+    hub.register(listener.url)
+    hub.numbered(0, 4)
+    listener.wait(4)
+    until("they are seen", lambda: hub.service.metric("usaged_hub_listeners", state="active") == 3)
+
+    time.sleep(3.5)  # some looks
+
+    said = lines(hub.service, "a listener's query cannot be read")
+    assert len(said) == 2 and {line.rpartition("listener=")[2] for line in said} == ids
+    hub.client.close()
+
+
+def test_a_wait_of_more_than_a_minute_survives_a_restart(scene, listening):
+    hub = Hub(scene, {"hub.retry-ms": 600000})
+    listener = listening(lambda _: 500)
+    id_ = hub.register(listener.url)
+
+    def retry():
+        with scene.connect() as db:
+            return db.execute("SELECT high_offset, extract(epoch FROM retry_at - now()) FROM hub_position WHERE listener = %s "
+                              "AND failures = 1", (id_,)).fetchone() or (0, 0)
+
+    hub.numbered(0, 1)
+    until("it is written down", lambda: retry()[1] > 500)
+    hub.service.kill()
+    hub.service.start()
+    hub.numbered(scene.partitions, 1)
+    until("it is written down again", lambda: retry()[0] == 2)
+
+    assert retry()[1] > 500
+    assert len(listener.tried) == 1
     hub.client.close()
 
 

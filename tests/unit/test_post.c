@@ -199,6 +199,51 @@ static void a_socket_goes_only_where_it_may(void **state)
     end_server(s);
 }
 
+/* Its queue of connections is full: more are asked for in vain. */
+static void who_cannot_be_reached_in_time_has_not_been_sent_anything(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof at;
+    int full = socket(AF_INET, SOCK_STREAM, 0), waiting[4];
+    assert_int_equal(bind(full, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(full, 0), 0);
+    assert_int_equal(getsockname(full, (struct sockaddr *)&at, &n), 0);
+    for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
+        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        int began = connect(waiting[i], (struct sockaddr *)&at, sizeof at);
+        (void)began;
+    }
+    struct poster *p = a_poster("127.0.0.0/8", 300);
+
+    struct post_result result = posted(p, "127.0.0.1", ntohs(at.sin_port));
+
+    assert_int_equal(result.status, 0);
+    if (!strstr(result.text, "onnection timed out after 3"))
+        fail_msg("%s", result.text);
+    poster_free(p);
+    for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++)
+        close(waiting[i]);
+    close(full);
+}
+
+/* localhost is ::1 too, on most machines. */
+static void an_address_that_may_not_be_is_no_reason_where_another_one_refuses(void **state)
+{
+    (void)state;
+    struct server *s = serving("");
+    int port = s->port;
+    end_server(s);
+    struct poster *p = a_poster("127.0.0.0/8", 5000);
+
+    struct post_result result = posted(p, "localhost", port);
+
+    assert_int_equal(result.status, 0);
+    if (!strstr(result.text, "cannot connect: "))
+        fail_msg("%s", result.text);
+    poster_free(p);
+}
+
 static void a_proxy_of_the_environment_is_not_used(void **state)
 {
     (void)state;
@@ -339,6 +384,8 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_has_status_0_and_words),
         cmocka_unit_test(a_long_answer_is_not_read_to_its_end),
         cmocka_unit_test(a_socket_goes_only_where_it_may),
+        cmocka_unit_test(who_cannot_be_reached_in_time_has_not_been_sent_anything),
+        cmocka_unit_test(an_address_that_may_not_be_is_no_reason_where_another_one_refuses),
         cmocka_unit_test(a_proxy_of_the_environment_is_not_used),
         cmocka_unit_test(one_that_hangs_holds_up_no_other),
         cmocka_unit_test(a_url_is_judged_by_its_parts),
