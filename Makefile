@@ -178,7 +178,7 @@ conformance: install-test
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q tests/conformance
 
 faults: install-test
-	@$(MAKE) --no-print-directory $(BUILD)/test/usaged
+	@$(MAKE) --no-print-directory $(call flow_programs,test)
 	@USAGED_BIN=$(BUILD)/test/usaged $(PYTHON) tests/run.py --pytest -q -m long -n 3 --dist loadfile \
 	  tests/faults tests/flow
 
