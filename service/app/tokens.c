@@ -78,7 +78,7 @@ static bool read_lines(const char *file, FILE *in, struct token *all, size_t *co
                        struct err *err)
 {
     char line[LINE_MAX_BYTES];
-    for (int number = 1; fgets(line, sizeof line, in); number++) {
+    for (int number = 1; !feof(in) && !ferror(in) && fgets(line, sizeof line, in); number++) {
         bool cut = is_cut(line, in);
         char first = line[strspn(line, blanks)];
         if (first == '#' || (first == 0 && !cut))
