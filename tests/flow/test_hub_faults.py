@@ -339,9 +339,9 @@ def test_kafka_is_asked_nothing_for_a_listener_that_has_no_place(scene, listenin
     for port in (1, 2, 3):
         stored(scene, f"http://127.0.0.1:{port}")
     until("they are seen", lambda: hub.service.metric("usaged_hub_listeners", state="active") == 4)
-    sent, end = 4, time.monotonic() + 60
+    sent, end = 4, time.monotonic() + 30
 
-    for _ in range(10):  # two questions about each of twenty partitions are half a minute, each time
+    for _ in range(10):  # two questions about each of twenty partitions are a minute
         hub.numbered(sent, 4)
         sent += 4
         listener.wait(sent, end - time.monotonic())
