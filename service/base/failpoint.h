@@ -21,7 +21,8 @@
  * http-before-send-offsets, http-before-kafka-commit, http-after-kafka-commit, http-before-clean;
  * in its takeover http-before-first-row. In `usaged offsets --mend`: before-mend (the trace is
  * written), before-mend-commit (Kafka has the offset). Of a change over HTTP: write-inserted,
- * write-locked, write-before-number, write-before-commit, write-after-commit. Of the hub:
+ * write-locked, write-before-number, write-before-commit, write-after-commit. Of a query:
+ * regex-checked (PostgreSQL takes one of its regular expressions). Of the hub:
  * hub-in-assign, hub-delivered (a listener has taken an event, and nothing says so yet),
  * hub-before-keep. In an import over HTTP: import-queued (the brokers have the lines).
  */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/failpoint.h"
 #include "base/instant.h"
 #include "base/jsonr.h"
 #include "usage/id.h"
@@ -262,6 +263,7 @@ static bool check_regex(struct db *db, const struct query_condition *c, struct t
     db_param_text(&p, regex);
     bool ok = db_query_once(db, "SELECT '' ~ $1::text COLLATE \"C\"", &p, NULL, err);
     db_params_fini(&p);
+    failpoint("regex-checked");
     if (!ok && strcmp(err->state, "2201B") == 0) {
         char quoted[TEXT_QUOTED];
         struct buf name = {0};
