@@ -19,6 +19,8 @@ enum { DECODED_MAX = 32 * 1024 * 1024 };
 /* What is told of a batch is seldom more than twice what was read. */
 enum { TOLD_FACTOR = 2 };
 
+enum { TAIL_MS = 5000 };
+
 enum { HEADERS_MAX = OUTBOX_HEADERS_MAX - 24 };
 
 void batch_init(struct batch *b, const struct settings *s)
@@ -81,6 +83,35 @@ static void add(struct worker *w, struct batch *b, rd_kafka_message_t *m)
     b->bytes += piece_bytes(m);
 }
 
+static void note_end(struct worker *w, const rd_kafka_message_t *m)
+{
+    struct slot *slot = worker_slot(w, rd_kafka_topic_name(m->rkt), m->partition);
+    if (!slot || slot->state != SLOT_RUNNING || m->offset <= slot->next)
+        return;
+    if (slot->end_from != slot->next)
+        slot->end_at = instant_ticks();
+    slot->end_from = slot->next;
+    slot->end = m->offset;
+}
+
+/* Behind its last record a partition ends with the markers of its producer's transactions. They are
+ * stored too, as records that are none, or retention would find something that nobody has read; but
+ * not behind every batch, which would be twice as many. */
+static bool has_tail(const struct slot *slot)
+{
+    return slot->state == SLOT_RUNNING && slot->stored == slot->next &&
+           slot->end_from == slot->next && slot->end > slot->next &&
+           instant_ticks() - slot->end_at >= TAIL_MS;
+}
+
+static bool has_tails(const struct worker *w)
+{
+    for (int i = 0; i < w->slot_count; i++)
+        if (has_tail(&w->slots[i]))
+            return true;
+    return false;
+}
+
 /* What is there already costs no look at the clock. */
 static rd_kafka_message_t *take_message(struct worker *w, int64_t end, struct err *err)
 {
@@ -109,7 +140,10 @@ bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *e
         }
         if (err->kind != ERR_NONE)
             return false;
-        if (m) {
+        if (m && consumer_is_end(m)) {
+            note_end(w, m);
+            rd_kafka_message_destroy(m);
+        } else if (m) {
             if (b->piece_count == 0)
                 end = instant_ticks() + s->batch_wait_ms;
             add(w, b, m);
@@ -119,7 +153,7 @@ bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *e
     }
     b->generation = w->generation;
     b->polled_at = instant_ticks();
-    if (b->piece_count == 0)
+    if (b->piece_count == 0 && !has_tails(w))
         return false;
     batch_drop_member(b);
     b->member = consumer_member_keep(consumer_member(w->consumer));
@@ -309,21 +343,21 @@ static void size_parts(struct batch *b, size_t n)
     b->part_size = n;
 }
 
-/* A part for each slot that has records left, in the slots' order. */
+/* A part for each slot that has records left, or a tail, in the slots' order. */
 static void make_parts(struct worker *w, struct batch *b, const int64_t *last)
 {
     size_parts(b, (size_t)w->slot_count);
     b->part_count = 0;
     for (int i = 0; i < w->slot_count; i++) {
         const struct slot *slot = &w->slots[i];
-        if (last[i] < 0)
+        if (last[i] < 0 && !has_tail(slot))
             continue;
         struct part *p = &b->parts[b->part_count];
         p->topic = slot->topic;
         p->topic_index = slot->topic_index;
         p->partition = slot->partition;
         p->from = slot->stored;
-        p->to = last[i] + 1;
+        p->to = last[i] < 0 ? slot->end : last[i] + 1;
         memcpy(b->store_parts[b->part_count].owner, slot->owner, sizeof slot->owner);
         b->store_parts[b->part_count].published = slot->published;
         b->part_slots[b->part_count++] = i;
@@ -392,7 +426,8 @@ bool batch_decode(struct worker *w, struct batch *b)
     c->parts = b->parts;
     c->part_count = b->part_count;
     changes_group(c);
-    metrics_batch(c->entry_count);
+    if (c->entry_count > 0)
+        metrics_batch(c->entry_count);
     metrics_stage(STAGE_DECODE, (double)(instant_ticks() - b->polled_at) / 1000);
-    return c->entry_count > 0;
+    return b->part_count > 0;
 }

@@ -8,7 +8,7 @@ void batch_fini(struct batch *b);
 
 /* Polls until the batch is full, its time is over, or (at once) nothing waits; `wait_ms` is the
  * patience for the first message. Rebalances may happen meanwhile. err as consumer_poll(). True
- * when there is at least one message. */
+ * when there is at least one message, or a partition's tail has waited long enough. */
 bool batch_collect(struct worker *w, struct batch *b, int wait_ms, struct err *err);
 
 /* Frames, schemas, decoding, mapping: fills b->changes and b->parts. A record whose schema cannot

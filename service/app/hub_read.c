@@ -171,6 +171,23 @@ static void pass_front(struct hub *h, struct place *place, const rd_kafka_messag
     place->front = m->offset + 1;
 }
 
+/* There is no message from `from` to `to`: whoever waits there need not. */
+static void nothing_between(struct hub *h, struct place *place, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < h->listener_count; i++) {
+        struct lane *lane = h->listeners[i]->lanes[place->number];
+        if (lane && lane->need >= from && lane->need < to)
+            hub_lane_take(h, lane, to - 1, NULL);
+    }
+}
+
+/* Markers of transactions, our own ones mostly: a place in front of them would be lost one day. */
+static void pass_end(struct hub *h, struct place *place, int64_t end)
+{
+    nothing_between(h, place, place->front, end);
+    place->front = end;
+}
+
 /* The error that matters most of two: a position that is gone is to be mended. */
 static void note_error(struct err *err, const struct err *another)
 {
@@ -199,7 +216,9 @@ bool hub_read_front(struct hub *h, struct err *err)
             continue;
         }
         struct place *place = find_place(h, rd_kafka_topic_name(m->rkt), m->partition);
-        if (place && m->offset >= place->front)
+        if (place && consumer_is_end(m) && m->offset > place->front)
+            pass_end(h, place, m->offset);
+        else if (place && !consumer_is_end(m) && m->offset >= place->front)
             pass_front(h, place, m);
         rd_kafka_message_destroy(m);
     }
@@ -276,14 +295,9 @@ static void open_cursor(struct hub *h, struct place *place, int64_t from)
     h->cursor_count++;
 }
 
-/* There is no message between the cursor and `to`: whoever waits there need not. */
 static void nothing_until(struct hub *h, struct place *place, int64_t to)
 {
-    for (size_t i = 0; i < h->listener_count; i++) {
-        struct lane *lane = h->listeners[i]->lanes[place->number];
-        if (lane && lane->need >= place->cursor_at && lane->need < to)
-            hub_lane_take(h, lane, to - 1, NULL);
-    }
+    nothing_between(h, place, place->cursor_at, to);
     place->cursor_at = to;
 }
 

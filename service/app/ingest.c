@@ -53,6 +53,7 @@ static void note_stored(struct worker *w, const struct batch *b)
         const struct part *p = &b->parts[i];
         struct slot *slot = &w->slots[b->part_slots[i]];
         slot->stored = p->to;
+        slot->next = slot->next > p->to ? slot->next : p->to; /* of a tail */
         slot->cleaned = b->store_parts[i].published;
         metrics_offset(p->topic_index, p->partition, MARK_STORED, p->to);
     }

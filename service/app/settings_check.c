@@ -169,7 +169,8 @@ static bool is_ours(const char *property)
                                         "partition.assignment.strategy",
                                         "request.required.acks",
                                         "group.instance.id",
-                                        "partitioner"};
+                                        "partitioner",
+                                        "enable.partition.eof"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(property, names[i]) == 0)
             return true;

@@ -101,7 +101,8 @@ static void run_from(struct worker *w, struct slot *slot, int64_t stored)
     (void)w;
     slot->state = SLOT_RUNNING;
     slot->stored = slot->published = slot->next = stored;
-    slot->cleaned = -1; /* rows that were published before may still lie there */
+    slot->end_from = -1; /* nothing is known of what is behind */
+    slot->cleaned = -1;  /* rows that were published before may still lie there */
     slot->why[0] = 0;
 }
 

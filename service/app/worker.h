@@ -31,6 +31,8 @@ struct slot {
     unsigned char owner[16];
     int64_t stored, published; /* the two watermarks, as far as this worker knows */
     int64_t next;              /* expected offset of the next message: lower ones are repeats */
+    int64_t end, end_from;     /* between these two there is no record, only markers and the like */
+    int64_t end_at;            /* ticks: since then */
     const struct registry_schema *schema; /* of the last record: the next one has the same */
     int64_t cleaned;                      /* outbox rows below are gone */
     int32_t held_schema;

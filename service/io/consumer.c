@@ -140,6 +140,7 @@ static bool configure(rd_kafka_conf_t *conf, const struct consumer_options *o, s
            kafka_conf_set(conf, "auto.offset.reset", "error", err) &&
            kafka_conf_set(conf, "isolation.level", "read_committed", err) &&
            kafka_conf_set(conf, "check.crcs", "true", err) &&
+           kafka_conf_set(conf, "enable.partition.eof", "true", err) &&
            kafka_conf_set(conf, "partition.assignment.strategy", "range", err);
 }
 
@@ -251,7 +252,6 @@ static void say_missing(struct consumer *c, const rd_kafka_message_t *m)
 static void classify(struct consumer *c, const rd_kafka_message_t *m, struct err *err)
 {
     switch (m->err) {
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         return;
@@ -287,11 +287,16 @@ rd_kafka_message_t *consumer_poll(struct consumer *c, int wait_ms, struct err *e
     rd_kafka_message_t *m = rd_kafka_consumer_poll(c->client, wait_ms);
     if (m && !m->err && m->rkt != c->last)
         note_read(c, m->rkt);
-    if (!m || !m->err)
+    if (!m || !m->err || consumer_is_end(m))
         return m;
     classify(c, m, err);
     rd_kafka_message_destroy(m);
     return NULL;
+}
+
+bool consumer_is_end(const rd_kafka_message_t *m)
+{
+    return m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
 }
 
 struct consumer_member *consumer_member(const struct consumer *c)

@@ -41,10 +41,15 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
 /* Leaves the group; callbacks may run. NULL is allowed. */
 void consumer_free(struct consumer *c);
 
-/* A message, NULL if none came in wait_ms. Errors of the library are told by err->kind: ERR_NONE
- * none, ERR_RETRY a fetch position that is no longer there (take over again), ERR_FATAL a right
- * that was missing from the start. The caller destroys the message. */
+/* A message, or the end of a partition (consumer_is_end()); NULL if none came in wait_ms. Errors of
+ * the library are told by err->kind: ERR_NONE none, ERR_RETRY a fetch position that is no longer
+ * there (take over again), ERR_FATAL a right that was missing from the start. The caller destroys
+ * the message. */
 rd_kafka_message_t *consumer_poll(struct consumer *c, int wait_ms, struct err *err);
+
+/* No message: all that a reader of committed records gets has come, up to m->offset. That is behind
+ * the markers of transactions, and behind what was aborted. Told once each time. */
+bool consumer_is_end(const rd_kafka_message_t *m);
 
 /* Metadata of the present assignment; NULL while there is none. Borrowed: keep it to keep it. */
 struct consumer_member *consumer_member(const struct consumer *c);

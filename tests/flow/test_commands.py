@@ -161,7 +161,7 @@ def test_a_bad_setting_is_one_line_and_exit_2(command, words, env, line):
 @pytest.mark.parametrize("name", ["enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "isolation.level",
                                   "enable.idempotence", "acks", "transactional.id", "max.in.flight",
                                   "max.in.flight.requests.per.connection", "partition.assignment.strategy",
-                                  "group.instance.id", "partitioner"])
+                                  "group.instance.id", "partitioner", "enable.partition.eof"])
 def test_what_the_protocol_sets_is_refused(name):
     done = usaged("settings", *sets(f"kafka.{name}=1"))
 

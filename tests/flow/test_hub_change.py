@@ -5,6 +5,7 @@ import re
 import time
 
 from lib.faults import lines
+from lib.http import client_of
 from lib.hub import Hub, check_numbers, numbers_of
 from rig.wait import until
 
@@ -122,6 +123,33 @@ def test_what_was_lost_while_nobody_ran_is_passed_over_and_counted(scene, listen
     assert sorted(numbers_of(listener.told)) == [*range(8), *range(48, 96)]
     said = lines(hub.service, LOST)
     assert [int(values(line)["lost"]) for line in said] == [10] * scene.partitions, said
+    hub.client.close()
+
+
+def test_markers_of_our_transactions_that_are_gone_are_no_loss(scene, listening):
+    """A topic that has been quiet for longer than its retention."""
+    hub = Hub(scene)
+    listener, topic = listening(), scene.topic["create"]
+    id_ = hub.register(listener.url)
+    ids = hub.many(8)
+    listener.wait(8)
+
+    def ends():
+        return {number: high for number, (_, high) in scene.rig.kafka.watermarks(topic).items()}
+
+    until("it is behind the markers too", lambda: kept(hub, id_) == ends())
+    assert sum(ends().values()) > 8
+    assert hub.service.stop() == 0
+    scene.rig.kafka.delete_records(topic, {number: end for number, end in ends().items() if end})
+    hub.service.start()
+    hub.client.close()
+    hub.client = client_of(hub.service)
+
+    ids += hub.many(8)
+
+    listener.wait(16)
+    assert sorted(one.resource["id"] for one in listener.told) == sorted(ids)
+    assert not lines(hub.service, LOST)
     hub.client.close()
 
 

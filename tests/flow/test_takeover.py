@@ -6,12 +6,14 @@ The states that no kill leads to are made by hand. A refusal names the call that
 import re
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 
+from lib.accounts import account_problems
 from lib.faults import Failpoint, waits_for
 from lib.ledger import Ledger
 from lib.missed import held, held_up
-from lib.publish import Publisher
+from lib.publish import Publisher, framed
 from lib.records import Records
 from lib.settle import outcomes, stored, wait_settled, wait_without_members
 from rig.postgres import OWNER
@@ -240,6 +242,47 @@ def test_offsets_that_were_forgotten_are_committed_again_when_all_was_published(
     warnings = re.findall(r"warning worker-0: the group's offset was deleted or has expired.*", stopped.main.log_text())
     assert len(warnings) == 12 and sum(f"topic={stopped.topic['raw']} partition=0 stored=10" in one
                                       for one in warnings) == 1
+
+
+@pytest.mark.unaccounted("markers that are gone look like records")
+@pytest.mark.parametrize("as_ever", [True, False], ids=["idle", "busy elsewhere"])
+def test_markers_of_a_producers_transactions_are_stored_before_retention_takes_them(scene, publisher, source, as_ever):
+    """Behind the last record, which waits for its schema for longer than the markers wait to be stored."""
+    topic, main = scene.topic["raw"], scene.service(settings={"registry.unknown-wait": "7s"})
+    scene.main = main
+    main.migrate()
+    main.start()
+    other = Producer({**scene.rig.kafka.client, "transactional.id": f"{scene.name}-other"})
+    other.init_transactions(30)
+    for value, end in ((b"of another", other.commit_transaction), (framed(4711, b"of another"), other.commit_transaction),
+                       (b"never", other.abort_transaction)):
+        other.begin_transaction()
+        other.produce(topic, value, partition=0)
+        other.flush(30)
+        end(30)
+    publisher.raws(source.take(2), partition=1)
+
+    def all_is_stored():
+        if not as_ever:
+            publisher.raws(source.take(1), partition=2)
+        end = scene.rig.kafka.watermarks(topic)[0][1]
+        return (stored(scene)[topic, 0], scene.committed().get((topic, 0))) == (end, end)
+
+    until("both marks are at the end", all_is_stored)
+    publisher.flush()
+    wait_settled(scene, publisher.ledger)
+    dead = outcomes(scene)["dead"]
+    assert dead == 2 and account_problems(scene) == []
+    end = stored(scene)[topic, 0]
+    assert end == 6 and main.stop() == 0
+
+    scene.rig.kafka.delete_records(topic, {0: end})
+    main.start()
+    publisher.raws(source.take(5), partition=0)
+
+    publisher.flush()
+    wait_settled(scene, publisher.ledger)
+    assert (found(main, "refused"), outcomes(scene)["dead"]) == (0, dead)
 
 
 # ---- refused ---------------------------------------------------------------------------------------------------------
