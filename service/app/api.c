@@ -393,11 +393,13 @@ static bool is_lost(const struct db *db, const struct err *err)
            strncmp(err->state, "08", 2) == 0;
 }
 
-/* An import asks nothing of PostgreSQL, and a change may be refused before it does. */
+/* An import asks nothing of PostgreSQL, and the body of a change may be refused before it does. */
 static bool comes_from_database(const struct operation *o, const struct http_request *request,
                                 const struct http_response *response)
 {
-    return !o->writes || (!request->take && response->status < 300);
+    int status = response->status;
+    return !o->writes ||
+           (!request->take && (status < 300 || status == 404 || status == 409 || status == 412));
 }
 
 /* A connection may have died since its last request, as all do when PostgreSQL is started again.

@@ -407,7 +407,8 @@ def test_postgresql_is_back_when_it_has_answered_not_when_others_have(scene):
         assert [one["status"] for one in post_lines(service, [line_of(f"back-{number}").encode()])] == ["queued"]
         client.ask("POST", f"{BASE}/hub", b'{"callback":1}', {"Content-Type": "application/json"}).is_error(400)
     scene.rig.postgres.start()
-    until("reads go on", lambda: client.get("/usage?limit=1").status == 200)
+    nobody = f"{BASE}/usage/01a20779-75ca-8000-8c96-000000000000"
+    until("it is known that there is no such usage", lambda: client.ask("DELETE", nobody).status == 404)
 
     said = re.findall("HTTP waits for the database|HTTP goes on database=back", service.log_text())
     assert said == ["HTTP waits for the database", "HTTP goes on database=back"]
