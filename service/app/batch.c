@@ -96,7 +96,7 @@ static void note_end(struct worker *w, const rd_kafka_message_t *m)
 
 /* Behind its last record a partition ends with the markers of its producer's transactions. They are
  * stored too, as records that are none, or retention would find something that nobody has read; but
- * not behind every batch, which would be twice as many. */
+ * only where nothing has followed them for a while, or there would be twice as many batches. */
 static bool has_tail(const struct slot *slot)
 {
     return slot->state == SLOT_RUNNING && slot->stored == slot->next &&
@@ -426,8 +426,7 @@ bool batch_decode(struct worker *w, struct batch *b)
     c->parts = b->parts;
     c->part_count = b->part_count;
     changes_group(c);
-    if (c->entry_count > 0)
-        metrics_batch(c->entry_count);
+    metrics_batch(c->entry_count);
     metrics_stage(STAGE_DECODE, (double)(instant_ticks() - b->polled_at) / 1000);
     return b->part_count > 0;
 }

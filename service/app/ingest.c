@@ -111,7 +111,7 @@ static bool store(struct worker *w, struct batch *b, struct err *err)
     bool kafka = !ok && err->part && strcmp(err->part, "kafka") == 0; /* publish_before_search() */
     w->store_failed = !ok && !kafka && strcmp(err->state, STORE_CLAIM_LOST) != 0 &&
                       strcmp(err->state, STORE_TOO_HEAVY) != 0;
-    if (ok)
+    if (ok && b->changes.entry_count > 0)
         grow(w);
     if (ok)
         recover_postgres_is_well(w);

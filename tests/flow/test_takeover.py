@@ -247,7 +247,8 @@ def test_offsets_that_were_forgotten_are_committed_again_when_all_was_published(
 @pytest.mark.unaccounted("markers that are gone look like records")
 @pytest.mark.parametrize("as_ever", [True, False], ids=["idle", "busy elsewhere"])
 def test_markers_of_a_producers_transactions_are_stored_before_retention_takes_them(scene, publisher, source, as_ever):
-    """Behind the last record, which waits for its schema for longer than the markers wait to be stored."""
+    """Behind a record that waits for its schema for longer than markers wait to be stored, and in front of one that is not
+    committed yet."""
     topic, main = scene.topic["raw"], scene.service(settings={"registry.unknown-wait": "7s"})
     scene.main = main
     main.migrate()
@@ -255,34 +256,57 @@ def test_markers_of_a_producers_transactions_are_stored_before_retention_takes_t
     other = Producer({**scene.rig.kafka.client, "transactional.id": f"{scene.name}-other"})
     other.init_transactions(30)
     for value, end in ((b"of another", other.commit_transaction), (framed(4711, b"of another"), other.commit_transaction),
-                       (b"never", other.abort_transaction)):
+                       (b"never", other.abort_transaction), (b"of another", None)):
         other.begin_transaction()
         other.produce(topic, value, partition=0)
         other.flush(30)
-        end(30)
+        if end:
+            end(30)
     publisher.raws(source.take(2), partition=1)
 
-    def all_is_stored():
+    def is_stored_up_to(end):
         if not as_ever:
             publisher.raws(source.take(1), partition=2)
-        end = scene.rig.kafka.watermarks(topic)[0][1]
         return (stored(scene)[topic, 0], scene.committed().get((topic, 0))) == (end, end)
 
-    until("both marks are at the end", all_is_stored)
+    until("both marks are in front of what is not committed", lambda: is_stored_up_to(6))
+    assert outcomes(scene)["dead"] == 2
+    other.commit_transaction(30)
+    until("both marks are at the end", lambda: is_stored_up_to(8))
     publisher.flush()
     wait_settled(scene, publisher.ledger)
-    dead = outcomes(scene)["dead"]
-    assert dead == 2 and account_problems(scene) == []
-    end = stored(scene)[topic, 0]
-    assert end == 6 and main.stop() == 0
+    assert outcomes(scene)["dead"] == 3 and account_problems(scene) == []
+    assert main.stop() == 0
 
-    scene.rig.kafka.delete_records(topic, {0: end})
+    scene.rig.kafka.delete_records(topic, {0: 8})
     main.start()
     publisher.raws(source.take(5), partition=0)
 
     publisher.flush()
     wait_settled(scene, publisher.ledger)
-    assert (found(main, "refused"), outcomes(scene)["dead"]) == (0, dead)
+    assert (found(main, "refused"), outcomes(scene)["dead"]) == (0, 3)
+
+
+@pytest.mark.parametrize("where, times, what", [("before-commit", 2, "equal"), ("after-commit", 2, "ahead"),
+                                                ("before-kafka-commit", 3, "ahead")])
+def test_a_kill_while_markers_are_stored_loses_and_repeats_nothing(scene, where, times, what):
+    topic, point = scene.topic["raw"], Failpoint(scene, where, "kill", times)
+    scene.main = scene.service(settings=SOON_DEAD)
+    scene.main.migrate()
+    scene.main.start(env=point.env)
+    other = Producer({**scene.rig.kafka.client, "transactional.id": f"{scene.name}-other"})
+    other.init_transactions(30)
+    other.begin_transaction()
+    other.produce(topic, b"of another", partition=0)
+    other.commit_transaction(30)
+    assert scene.main.wait_exit() == -9 and point.fired()
+    assert scene.committed()[topic, 0] == 1
+
+    scene.main.start()
+
+    until("both marks are at the end", lambda: (stored(scene)[topic, 0], scene.committed()[topic, 0]) == (2, 2))
+    assert found(scene.main, "equal") + (what == "ahead") == 12 and found(scene.main, what) > 0
+    assert outcomes(scene)["dead"] == 1
 
 
 # ---- refused ---------------------------------------------------------------------------------------------------------
