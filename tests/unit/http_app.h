@@ -165,6 +165,17 @@ static inline void wait_for(struct app *app, const int *what, int value)
     assert_int_equal(rc, 0);
 }
 
+/* Waits until the server has ended a connection of now, for its silence: all of read_ms has passed
+ * then for an older one, too, and the clock has looked at it. */
+static inline void outlast(const struct app *app)
+{
+    struct buf b = {0};
+    int silent = dial(app->port);
+    assert_false(hear(silent, &b));
+    close(silent);
+    buf_fini(&b);
+}
+
 static inline int answers_in(const char *text)
 {
     int n = 0;

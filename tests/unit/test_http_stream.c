@@ -132,12 +132,12 @@ static void a_stream_may_take_longer_than_another_answer(void **state)
 {
     (void)state;
     struct http_options o = roomy;
-    o.read_ms = o.send_ms = 300;
+    o.read_ms = o.send_ms = 2000;
     struct app *app = serve(o);
     struct buf b = {0};
     int s = begin(app, "/200");
 
-    usleep(1000 * 1000);
+    outlast(app);
     while (hear(s, &b) && memcmp(b.data + b.len - 5, "0\r\n\r\n", 5) != 0)
         ;
 
@@ -272,7 +272,7 @@ static void a_piece_that_waits_for_its_thread_is_not_late(void **state)
 {
     (void)state;
     struct http_options hasty = small;
-    hasty.request_ms = 500;
+    hasty.request_ms = 2000;
     hasty.workers = 2;
     struct app *app = serve(hasty);
     struct buf b = {0};
@@ -282,8 +282,9 @@ static void a_piece_that_waits_for_its_thread_is_not_late(void **state)
     wait_until(&seen.pieces, 1);
     for (int i = 1; i < 3; i++)
         s[i] = begin(app, "/2?late");
-    while (hear(s[0], &b))
-        ; /* that one is late */
+    while (hear(s[0], &b)) /* that one is late */
+        ;
+    assert_int_equal(fetch(app->port, "/gate").status, 503); /* all of that time once more */
     let_pass();
 
     for (int i = 1; i < 3; i++) {
@@ -294,6 +295,7 @@ static void a_piece_that_waits_for_its_thread_is_not_late(void **state)
     }
     close(s[0]);
     buf_fini(&b);
+    open_gate(app);
     finish(app);
 }
 
@@ -318,7 +320,7 @@ static void one_that_reads_nothing_for_the_idle_time_is_ended(void **state)
 {
     (void)state;
     struct http_options hasty = roomy;
-    hasty.idle_ms = 1000;
+    hasty.idle_ms = 3000;
     struct app *app = serve(hasty);
     struct buf b = {0};
     size_t letters[26];
@@ -340,7 +342,7 @@ static void a_piece_past_its_deadline_cuts_the_stream(void **state)
 {
     (void)state;
     struct http_options hasty = small;
-    hasty.request_ms = 300;
+    hasty.request_ms = 2000;
     struct app *app = serve(hasty);
     size_t letters[26];
 

@@ -104,7 +104,7 @@ static struct post_result posted(struct poster *p, const char *host, int port)
 static struct post_result answered(const char *answer)
 {
     struct server *s = serving(answer);
-    struct poster *p = a_poster("127.0.0.0/8", 500);
+    struct poster *p = a_poster("127.0.0.0/8", 2000);
     struct post_result result = posted(p, "127.0.0.1", s->port);
     poster_free(p);
     end_server(s);
@@ -149,7 +149,7 @@ static void what_is_no_answer_has_status_0_and_words(void **state)
     (void)state;
     static const struct {
         const char *answer, *words;
-    } cases[] = {{NULL, "no whole answer within 500 ms"},
+    } cases[] = {{NULL, "no whole answer within 2000 ms"},
                  {"", ""},
                  {"nonsense\r\n\r\n", ""},
                  {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", ""}};
@@ -214,12 +214,12 @@ static void who_cannot_be_reached_in_time_has_not_been_sent_anything(void **stat
         int began = connect(waiting[i], (struct sockaddr *)&at, sizeof at);
         (void)began;
     }
-    struct poster *p = a_poster("127.0.0.0/8", 300);
+    struct poster *p = a_poster("127.0.0.0/8", 2000);
 
     struct post_result result = posted(p, "127.0.0.1", ntohs(at.sin_port));
 
     assert_int_equal(result.status, 0);
-    if (!strstr(result.text, "onnection timed out after 3"))
+    if (!strstr(result.text, "onnection timed out after "))
         fail_msg("%s", result.text);
     poster_free(p);
     for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++)
