@@ -7,7 +7,6 @@ from lib.faults import Failpoint, lines, throughout
 from lib.missed import RATED_PARTITION, RAW_PARTITION, held, held_up, miss, unswept
 from lib.records import Records, id_of
 from lib.schemas_rated import RATED_PLAIN
-from lib.settle import outcomes
 from rig.postgres import OWNER
 from rig.wait import until
 
