@@ -144,7 +144,7 @@ def starts(rig):
             publisher.bytes(b"?", "framing")
             publisher.flush()
     with ThreadPoolExecutor(10) as pool:
-        ends = pool.map(lambda scene: as_user(scene).run("run", check=False), scenes)
+        ends = pool.map(lambda scene: as_user(scene).run("run", check=False, seconds=180), scenes)
         return dict(zip(cases, zip(scenes, ends)))
 
 

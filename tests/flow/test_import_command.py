@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import pty
 import subprocess
 
 import pytest
@@ -15,6 +14,7 @@ from lib.publish import Publisher
 from lib.records import Records
 from lib.settle import outcomes, wait_settled
 from lib.stream import CSV, NDJSON, export
+from lib.terminal import Terminal
 from rig.wait import until
 
 DATE = "2026-11-20T08:15:30.250Z"
@@ -243,13 +243,11 @@ def test_what_it_cannot_do_it_says_in_a_line(importing, words, code, said):
 
 
 def test_a_terminal_has_a_bar(importing):
-    ours, theirs = pty.openpty()
+    terminal = Terminal()
     file = importing.write("bar.ndjson", "\n".join(line_of(f"bar{i}") for i in range(20_000)))
 
-    code, counts, _ = importing.run(file, terminal=theirs)
-    os.close(theirs)
-    said = os.read(ours, 1 << 20).decode()
-    os.close(ours)
+    code, counts, _ = importing.run(file, terminal=terminal.theirs)
+    said = terminal.told()
 
     assert code == 0 and counts["created"] == 20_000
     assert "usaged: import: sending [" in said and " lines in " in said

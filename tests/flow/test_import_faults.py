@@ -257,12 +257,12 @@ def test_a_kafka_that_goes_away_in_the_middle_is_told_waited_for_and_costs_nothi
     kafka.freeze() if kind == "frozen" else kafka.kill()
     away = time.monotonic()
     command.write("".join(line_of(f"{name}-{i}") for i in range(3000, 6000)))
-    line = command.wait_said("waiting", 12)
+    line = command.wait_said("waiting", 30)
     told_after = time.monotonic() - away
     kafka.thaw() if kind == "frozen" else kafka.restart()
     code, counts = command.end()
 
-    assert WAITS.fullmatch(line) and told_after < 8
+    assert WAITS.fullmatch(line) and told_after < 20
     assert (code, counts) == (0, {"created": 6000, "duplicate": 0, "dead": 0, "refused": 0}), command.said()
     assert sum("waiting: the brokers" in one for one in command.said()) == 1
     created_once(storing, name, 6000)
@@ -273,7 +273,7 @@ def test_a_kafka_that_comes_later_is_waited_for(storing, kafka, tmp_path):
     file.write_text(lines_of("later", 100))
     kafka.freeze()
     command = Command(storing, tmp_path, file)
-    line = command.wait_said("waiting", 12)
+    line = command.wait_said("waiting", 30)
     kafka.thaw()
 
     code, counts = command.end()
@@ -287,7 +287,7 @@ def test_it_may_be_ended_while_it_waits(storing, kafka, tmp_path):
     file.write_text(lines_of("ended", 100))
     kafka.freeze()
     command = Command(storing, tmp_path, file)
-    command.wait_said("waiting", 12)
+    command.wait_said("waiting", 30)
 
     command.process.send_signal(signal.SIGINT)
     code, _ = command.end(10)
@@ -345,11 +345,10 @@ def test_a_kafka_that_is_away_when_all_is_sent_is_told(rig, tmp_path):
     file = tmp_path / "sent.ndjson"
     file.write_text(lines_of("sent", 100))
     command = Command(scene, tmp_path, file)
-    until("all is sent", lambda: sum(high for _, high in rig.kafka.watermarks(scene.topic["import"]).values()) == 100)
-    time.sleep(1)
+    command.wait_said("all is in Kafka, 0 of 100 lines are stored", 30)
     rig.kafka.freeze()
     try:
-        line = command.wait_said("waiting to see what becomes of it", 20)
+        line = command.wait_said("waiting to see what becomes of it", 60)
     finally:
         rig.kafka.thaw()
     scene.main.start(seconds=90)  # a broker that stood still is coordinator of nothing for ten seconds and more

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from lib.faults import QUICK, Failpoint
-from lib.missed import held, held_up
+from lib.missed import held, held_up, unswept
 from lib.play import STEP_PLACES, SWEEP_PLACES, THEN, Play, price, rule
 from lib.records import Json, Records, id_of
 from lib.schemas import MEDIATION, PLAIN, ROAMING
@@ -635,14 +635,13 @@ def test_raw_records_of_a_batch_act_before_its_ratings(scene, publisher, settled
 
 
 def test_a_rating_that_finds_others_parked_is_applied_with_them_in_their_order(scene, publisher, settled_and_right):
-    """That is so between two transactions that have missed each other, and the sweep: another has its lock, and is in no
-    hurry. The bill is parked, and what it is for comes last."""
+    """That is so between two transactions that have missed each other, and the sweep. The bill is parked, and what it is for
+    comes last."""
     service = scene.service(settings={**QUICK, "workers": 2})
     service.migrate()
     source = Records(2)
     records = source.take(10)
-    with scene.connect() as sweeper:
-        sweeper.execute("SELECT pg_advisory_lock(hashtextextended('usaged.http', 0))")
+    with unswept(scene):
         service.start()
         with held(scene, "source_outcome"):
             with publisher.together():  # a usage of a second batch would find its bill parked

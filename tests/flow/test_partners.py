@@ -42,7 +42,7 @@ class Hour:
         self.run(self.blocks("The operator's side")[0])
         self.token = self.value("token")
         self.real["what-you-were-given"] = self.token
-        until("the token is known", lambda: self.get("/usage").status == 200, 5)
+        until("the token is known", lambda: self.get("/usage").status == 200)
         self.first = self.run(self.blocks("Your token")[0])
 
     def set(self, ini: str) -> None:
@@ -108,7 +108,7 @@ def test_a_token_that_reads_is_enough_for_an_export_only(hour):
     assert making.count("token") == 3 and making.count("acme write") == 1
     hour.run(making.replace("token=", "reader=").replace("$token", "$reader").replace("acme write", "analyst read"))
     reader = hour.value("reader")
-    until("the token is known", lambda: hour.get("/usage", reader).status == 200, 5)
+    until("the token is known", lambda: hour.get("/usage", reader).status == 200)
 
     hour.run(hour.blocks("Export a month")[0], token=reader)
 

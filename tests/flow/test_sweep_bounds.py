@@ -1,17 +1,16 @@
 """What bounds the sweep of parked ratings: its transactions, what PostgreSQL refuses, and usages that cannot be swept."""
 
+from contextlib import contextmanager
+
 import pytest
 from lib.faults import Failpoint, lines, throughout
-from lib.missed import RATED_PARTITION, RAW_PARTITION, held, held_up, miss
+from lib.missed import RATED_PARTITION, RAW_PARTITION, held, held_up, miss, unswept
 from lib.records import Records, id_of
 from lib.schemas_rated import RATED_PLAIN
-from lib.settle import outcomes
 from rig.postgres import OWNER
 from rig.wait import until
 
 TWO = {"workers": 2, "parked.sweep-ms": 50}
-# It sweeps once, at the start; and what a test sends at once is one batch.
-NEVER = {"workers": 2, "parked.sweep-ms": 3_600_000, "batch.wait-ms": 500}
 OLD = {"parked.max-age": "1s", "parked.sweep-ms": 50}
 
 AT_ONCE = 500  # ratings that one transaction ends
@@ -46,15 +45,23 @@ def parked(scene):
     return asked(scene, "SELECT count(*) FROM parked_rating")
 
 
+@contextmanager
+def parking(scene):
+    """A service that stores and does not sweep; no service runs then."""
+    service = scene.service("a", {"workers": 2})
+    service.migrate()
+    with unswept(scene):
+        service.start()
+        yield
+        service.stop()
+
+
 @pytest.fixture
 def missed(scene, publisher):
     """Ten usages and ratings that have missed each other; no service runs then."""
-    service = scene.service("a", NEVER)
-    service.migrate()
-    service.start()
-    records = miss(scene, publisher, Records(420), 10)
-    until("all wait", lambda: parked(scene) == 10, 15)
-    service.stop()
+    with parking(scene):
+        records = miss(scene, publisher, Records(420), 10)
+        until("all wait", lambda: parked(scene) == 10, 30)
     return records
 
 
@@ -68,17 +75,14 @@ def age(scene):
 
 def wait_for_nobody(scene, publisher, count, seed, **rating):
     """Ratings that name one usage that does not come, parked a day ago; no service runs then."""
-    service = scene.service("a", NEVER)
-    service.migrate()
-    service.start()
     source = Records(seed)
     record = source.next()
-    for _ in range(count):
-        publisher.rated(source.rating_of(record, **rating), headers=[("h", b"1")], writer=RATED_PLAIN, expect="parked",
-                        reason="parked-expired")
-    publisher.flush()
-    until("all wait", lambda: parked(scene) == count, 60)
-    service.stop()
+    with parking(scene):
+        for _ in range(count):
+            publisher.rated(source.rating_of(record, **rating), headers=[("h", b"1")], writer=RATED_PLAIN, expect="parked",
+                            reason="parked-expired")
+        publisher.flush()
+        until("all wait", lambda: parked(scene) == count, 60)
     age(scene)
 
 
@@ -126,17 +130,14 @@ def test_large_ratings_that_have_waited_too_long_end_in_transactions_of_32_mib(s
 @pytest.mark.long
 def test_an_old_rating_whose_usage_is_there_is_joined_and_the_others_end(scene, publisher, settled_and_right):
     """parked_sweep has moved past them all: only their age makes them be looked at."""
-    service = scene.service("a", NEVER)
-    service.migrate()
-    service.start()
     source = Records(404)
-    for record in source.take(2 * AT_ONCE):
-        publisher.rated(source.rating_of(record), expect="parked", reason="parked-expired")
-    publisher.flush()
-    until("they wait", lambda: parked(scene) == 2 * AT_ONCE, 30)
-    miss(scene, publisher, source, 5)
-    until("those wait, too", lambda: parked(scene) == 2 * AT_ONCE + 5, 30)
-    service.stop()
+    with parking(scene):
+        for record in source.take(2 * AT_ONCE):
+            publisher.rated(source.rating_of(record), expect="parked", reason="parked-expired")
+        publisher.flush()
+        until("they wait", lambda: parked(scene) == 2 * AT_ONCE, 30)
+        miss(scene, publisher, source, 5)
+        until("those wait, too", lambda: parked(scene) == 2 * AT_ONCE + 5, 30)
     with scene.connect() as db:
         db.execute("UPDATE parked_sweep SET swept = pg_snapshot_xmax(pg_current_snapshot())")
     age(scene)
@@ -174,14 +175,11 @@ def no_wrath(scene):
 @pytest.fixture
 def refused(scene, publisher):
     """Ten missed ratings of one usage, two of which will be refused, and ten usages beside it."""
-    service = scene.service("a", NEVER)
-    service.migrate()
-    service.start()
     source = Records(410)
-    miss_ten_of_one_usage(scene, publisher, source)
-    miss(scene, publisher, source, 10)
-    until("all wait", lambda: parked(scene) == 20, 15)
-    service.stop()
+    with parking(scene):
+        miss_ten_of_one_usage(scene, publisher, source)
+        miss(scene, publisher, source, 10)
+        until("all wait", lambda: parked(scene) == 20, 30)
     no_wrath(scene)
     return scene.service("b", TWO)
 
@@ -263,9 +261,9 @@ def test_a_usage_that_a_trigger_refuses_does_not_stop_the_sweep_of_the_others(sc
     cursed(scene, id_of(missed[3]))
 
     service = scene.service("b", TWO).start()
-    until("the others are joined", lambda: parked(scene) == 1 and ended(scene) == {"changed": 9}, 15)
+    until("the others are joined", lambda: parked(scene) == 1 and ended(scene) == {"changed": 9}, 30)
     miss(scene, publisher, Records(421), 10)
-    until("those that come later, too", lambda: parked(scene) == 1 and ended(scene) == {"changed": 19}, 15)
+    until("those that come later, too", lambda: parked(scene) == 1 and ended(scene) == {"changed": 19}, 30)
     throughout("it is passed over", lambda: ended(scene) == {"changed": 19}, 1)
 
     assert len(lines(service, PASSED_OVER + ".* sqlstate=P0001 .*this one is cursed")) == 1
@@ -273,14 +271,14 @@ def test_a_usage_that_a_trigger_refuses_does_not_stop_the_sweep_of_the_others(sc
     if dies:
         service.kill()
         service.start()
-        until("the next one has found out", lambda: len(lines(service, PASSED_OVER)) == 2, 15)
+        until("the next one has found out", lambda: len(lines(service, PASSED_OVER)) == 2, 30)
     assert swept(scene) == 0
     alter(scene, "DROP TRIGGER curse ON usage_row")
 
     settled_and_right()
     assert ended(scene) == {"changed": 20}
     miss(scene, publisher, Records(425), 5)
-    until("parked_sweep moves on", lambda: swept(scene) > 0, 15)
+    until("parked_sweep moves on", lambda: swept(scene) > 0, 30)
     settled_and_right()
 
 
@@ -292,7 +290,7 @@ def test_a_usage_that_cannot_be_read_does_not_stop_the_sweep_of_the_others(scene
         db.execute("UPDATE usage_row SET document = left(document, 20) WHERE id = %s", (usage,))
 
     service = scene.service("b", TWO).start()
-    until("the others are joined", lambda: parked(scene) == 1 and ended(scene) == {"changed": 9}, 15)
+    until("the others are joined", lambda: parked(scene) == 1 and ended(scene) == {"changed": 9}, 30)
     assert len(lines(service, PASSED_OVER + f".*usage={usage}")) == 1
     with scene.connect() as db:
         db.execute("UPDATE usage_row SET document = %s WHERE id = %s", (document, usage))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rig import Scene
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
-QUICK = {"hub.allow-networks": "127.0.0.1/32", "hub.retry-ms": 50, "hub.timeout-ms": 500,
+# A delivery has time enough: a listener that was slow for a moment would be told twice.
+QUICK = {"hub.allow-networks": "127.0.0.1/32", "hub.retry-ms": 50, "hub.timeout-ms": 10_000,
          "kafka.session.timeout.ms": 3000, "kafka.heartbeat.interval.ms": 500}
 DIGITS = "12345678901234567890.50"  # "DIGITS" in a body: more than Python's floats have
 

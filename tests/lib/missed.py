@@ -41,6 +41,14 @@ def counting_held(scene: Scene, topic: str, partition: int, outcome: str) -> Ite
         yield
 
 
+@contextmanager
+def unswept(scene: Scene) -> Iterator[None]:
+    """Nothing is swept meanwhile, and nothing of @http published: another has the keeper's lock, and is in no hurry."""
+    with scene.connect() as db:
+        db.execute("SELECT pg_advisory_lock(hashtextextended('usaged.http', 0))")
+        yield
+
+
 def held_up(scene: Scene) -> int:
     """How many sessions wait for a lock."""
     with scene.connect() as db:
@@ -57,5 +65,5 @@ def miss(scene: Scene, publisher: Publisher, source: Records, count: int, **rati
             publisher.raws(records, partition=RAW_PARTITION)
             for record in records:
                 publisher.rated(source.rating_of(record, **rating), partition=RATED_PARTITION, expect={"parked", "changed"})
-        until("two transactions are open", lambda: held_up(scene) == 2, 15)
+        until("two transactions are open", lambda: held_up(scene) == 2, 30)
     return records

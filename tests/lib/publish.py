@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Optional
 
 import requests
 from confluent_kafka import KafkaError, Message, Producer
@@ -49,11 +48,13 @@ class Publisher:
         self._writers: dict[str, Writer] = {}
         self._failed: Optional[KafkaError] = None
         self._unplaced: list[Entry] = []
-        self._waiting: Optional[list[Callable[[], None]]] = None
-        self._producer = Producer({**scene.rig.kafka.client, "enable.idempotence": True, "linger.ms": 5,
-                                   "partitioner": "murmur2_random", "compression.type": "lz4",
-                                   "queue.buffering.max.messages": 2_000_000, "message.max.bytes": 4_000_000,
-                                   "queue.buffering.max.kbytes": 1 << 20, "delivery.timeout.ms": 120_000})
+        self._producer = self._started(linger_ms=5)
+
+    def _started(self, linger_ms: int) -> Producer:
+        return Producer({**self.scene.rig.kafka.client, "enable.idempotence": True, "linger.ms": linger_ms,
+                         "partitioner": "murmur2_random", "compression.type": "lz4",
+                         "queue.buffering.max.messages": 2_000_000, "message.max.bytes": 4_000_000,
+                         "queue.buffering.max.kbytes": 1 << 20, "delivery.timeout.ms": 120_000})
 
     def raw(self, record: Record, partition: Optional[int] = None, key: Optional[bytes] = BY_PARTY,
             headers: Optional[Headers] = None, writer: Optional[Writer] = None, timestamp: int = 0,
@@ -121,24 +122,20 @@ class Publisher:
         more = {} if partition is None else {"partition": partition}
         # Ours and not the report's, which is another one if the broker had the batch already.
         entry.timestamp = more["timestamp"] = timestamp or int(time.time() * 1000)
-        produce = partial(self._producer.produce, entry.topic, entry.value, entry.key, headers=entry.headers or None,
-                          on_delivery=delivered, **more)
-        if self._waiting is not None:
-            self._waiting.append(produce)
-            return entry
-        produce()
+        self._producer.produce(entry.topic, entry.value, entry.key, headers=entry.headers or None, on_delivery=delivered, **more)
         self._producer.poll(0)
         return entry
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is published inside is sent at the end, at once: one batch of the service's takes all of a partition."""
-        self._waiting = []
+        """What is published inside is sent at the end, at once: as one message set of each partition, however slow we are, so
+        that one batch of the service's takes all of it."""
+        usual, self._producer = self._producer, self._started(linger_ms=60_000)  # flush() does not wait for that
+        for topic in self.scene.inbound:  # else what comes before it knows their partitions goes by itself
+            self._producer.list_topics(topic, timeout=30)
         yield
-        waiting, self._waiting = self._waiting, None
-        for produce in waiting:
-            produce()
         self.flush()
+        self._producer = usual
 
     def flush(self, seconds: float = 120) -> None:
         """Waits until all is acknowledged; an error of any record is raised here."""

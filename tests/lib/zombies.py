@@ -40,7 +40,7 @@ class Zombie:
         self._sleeps_long = place != "before-send-offsets"
         self._action = "rest" if place == "before-kafka-commit" else "stop"
         self._transaction_s = transaction_s if self._sleeps_long else 4 * transaction_s
-        self._takes_over_in = session_s + self._transaction_s + 12
+        self._takes_over_in = session_s + self._transaction_s + 30
         # What the broker says to a transaction's offsets is one of librdkafka's own lines, and those are below info.
         settings = {**QUICK, **(settings or {}), "log.level": "debug", "kafka.session.timeout.ms": int(session_s * 1000),
                     "kafka.transaction.timeout.ms": int(self._transaction_s * 1000)}
