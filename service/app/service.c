@@ -25,7 +25,14 @@
 #include "usage/indexes.h"
 #include "usage/record.h"
 
-enum { AGAIN_MS = 500, AGAIN_MAX_MS = 5000, LEAVE_MS = 4000, INBOUND_MS = 5000, FILES_MAX = 65536 };
+enum {
+    AGAIN_MS = 500,
+    AGAIN_MAX_MS = 5000,
+    LEAVE_MS = 4000,
+    ENDED_MS = 1000,
+    INBOUND_MS = 5000,
+    FILES_MAX = 65536
+};
 
 /* What the start checks, one after the other; each waits for its part of the system to be there. */
 struct start {
@@ -243,6 +250,9 @@ int service_run(const struct settings *s)
         fprintf(stderr, "usaged: cannot start: %s\n", err.text);
         return 1;
     }
+    bool ended = rd_kafka_wait_destroyed(ENDED_MS) == 0; /* kafka_end() */
     log_line(LOG_INFO, "stopped", "exit=%d", stop_exit_code());
+    if (!ended) /* other libraries must not be taken down under its threads */
+        _exit(stop_exit_code());
     return stop_exit_code();
 }

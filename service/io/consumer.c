@@ -198,7 +198,7 @@ void consumer_free(struct consumer *c)
         return;
     if (c->client) {
         rd_kafka_consumer_close(c->client);
-        rd_kafka_destroy(c->client);
+        kafka_end(c->client);
     }
     consumer_member_drop(c->member);
     forget_held(c);

@@ -56,7 +56,7 @@ void cursors_free(struct cursors *cs)
         return;
     for (int i = 0; i < cs->topic_count; i++)
         rd_kafka_topic_destroy(cs->topics[i]);
-    rd_kafka_destroy(cs->client);
+    kafka_end(cs->client);
     free(cs);
 }
 

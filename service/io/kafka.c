@@ -1,7 +1,9 @@
 #include "io/kafka.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/instant.h"
@@ -30,6 +32,20 @@ static void log_cb(const rd_kafka_t *client, int level, const char *facility, co
         if (strcmp(facility, noise[i]) == 0 && !is_refused_login(client, text))
             ours = LOG_DEBUG;
     log_line(ours, "librdkafka", "facility=%s text=\"%s\"", facility, text);
+}
+
+static void *end(void *client)
+{
+    rd_kafka_destroy(client);
+    return NULL;
+}
+
+void kafka_end(rd_kafka_t *client)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, end, client) != 0)
+        abort();
+    pthread_detach(thread);
 }
 
 bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)

@@ -16,6 +16,11 @@ rd_kafka_conf_t *kafka_conf(const struct kafka_property *properties, size_t n, s
 bool kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                     struct err *err) MUST_CHECK;
 
+/* Ends a client on a thread of its own, and waits for nothing: librdkafka 2.0.2 may never be done
+ * with it when a topic that it has read was deleted (confluentinc/librdkafka issues 3954 and 4362).
+ * All that belongs to it (topics, queues, messages) is given back already, a consumer is closed. */
+void kafka_end(rd_kafka_t *client);
+
 /* The remedy of an error code: ERR_LOST when the group says that we are out, ERR_RETRY for all
  * else. */
 bool kafka_err(struct err *err, rd_kafka_resp_err_t code, const char *what);
