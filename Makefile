@@ -188,7 +188,8 @@ rig:
 asan: install-test
 	@$(MAKE) --no-print-directory $(call flow_programs,asan) $(call unit_programs,asan)
 	@USAGED_BIN=$(BUILD)/asan/usaged ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 $(PYTHON) tests/run.py \
-	  --unit $(call unit_programs,asan) --pytest -q -m 'not long' -n 2 --dist loadfile tests/flow tests/conformance
+	  --unit $(call unit_programs,asan) --pytest -q -m 'not long' -n 2 --dist loadfile --no-loadscope-reorder \
+	  tests/flow tests/conformance
 
 coverage: install-check install-test
 	@$(MAKE) --no-print-directory $(call flow_programs,cov) $(call unit_programs,cov)

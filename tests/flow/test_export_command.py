@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import select
 import signal
 import stat
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any, Iterator
 
 import pytest
 from lib.fill import filled
+from lib.sockets import readable
 from lib.stream import CSV, NDJSON, export
 from rig.wait import until
 
@@ -150,7 +150,7 @@ def test_who_reads_it_may_go(exporter):
 
 def test_sigterm_ends_it_while_nobody_reads(exporter):
     running = exporter.open("--format", "ndjson")
-    select.select([running.stdout], [], [], 20)
+    readable(running.stdout, 20)
 
     running.send_signal(signal.SIGTERM)
 
@@ -160,12 +160,12 @@ def test_sigterm_ends_it_while_nobody_reads(exporter):
 
 def test_it_waits_for_a_postgresql_that_goes_away_and_goes_on(exporter, tmp_path):
     running = exporter.open("--format", "ndjson", stderr=(tmp_path / "said").open("w"))
-    select.select([running.stdout], [], [], 20)
+    readable(running.stdout, 20)
     exporter.rig.postgres.kill()
     start = running.stdout.read(4096)
     while "usaged: export: waiting: " not in (tmp_path / "said").read_text():
         assert running.poll() is None
-        if select.select([running.stdout], [], [], 0.05)[0]:
+        if readable(running.stdout, 0.05):
             start += running.stdout.read(4096)
 
     exporter.rig.postgres.start()
@@ -189,11 +189,11 @@ def test_on_a_terminal_it_says_how_far_it_is(exporter, tmp_path):
     said = b""
     while b"/s" not in said:
         running.stdout.read(40_000)
-        if select.select([ours], [], [], 0.05)[0]:
+        if readable(ours, 0.05):
             said += os.read(ours, 4096)
     running.stdout.read()
     assert running.wait(20) == 0
-    while select.select([ours], [], [], 1)[0]:
+    while readable(ours, 1):
         try:
             said += os.read(ours, 4096)
         except OSError:  # nobody has it open any more

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import re
-import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from . import swagger
 from .expect import parse_json
+from .sockets import readable
 
 if TYPE_CHECKING:
     from rig import Service
@@ -84,7 +84,7 @@ class Client:
     def _let_go_of_a_closed_one(self) -> None:
         """The service closes a connection that was idle for half a minute, as between the tests of a slow module."""
         sock = self._connection.sock
-        if sock and select.select([sock], [], [], 0)[0]:
+        if sock and readable(sock):
             self._connection.close()
 
     def get(self, path: str) -> Answer:

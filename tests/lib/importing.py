@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import select
 import socket
 from typing import TYPE_CHECKING, Iterable, Optional
 
 from .http import BASE
+from .sockets import readable
 from .stream import NDJSON
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Import:
 
     def is_silent(self) -> bool:
         """Nothing has been said on it, and it is open."""
-        return not select.select([self.socket], [], [], 0)[0]
+        return not readable(self.socket)
 
     def answer(self) -> tuple[int, str, str]:
         """Status, media type and body."""

@@ -6,7 +6,7 @@ import resource
 import select
 import socket
 import threading
-from typing import Iterable, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 END = b"\r\n\r\n"
 
@@ -17,6 +17,13 @@ def allow_files(count: int) -> None:
     wanted = count + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted, hard))
+
+
+def readable(file: Any, seconds: float = 0) -> bool:
+    """Something can be read, or its other end is gone; waits so long. select.select() knows no more than 1,024 files."""
+    look = select.poll()
+    look.register(file, select.POLLIN)
+    return bool(look.poll(seconds * 1000))
 
 
 def request(method: str, target: str, body: Optional[bytes] = None, *fields: str) -> bytes:
@@ -39,9 +46,7 @@ class Connection:
 
     def is_silent(self) -> bool:
         """Open, and nothing was said on it that has not been read."""
-        look = select.poll()  # select() knows no more than 1,024 files
-        look.register(self.socket, select.POLLIN)
-        return not self._heard and not look.poll(0)
+        return not self._heard and not readable(self.socket)
 
     def answer(self) -> tuple[int, bytes]:
         """Status and body of the next answer, which has a Content-Length; ConnectionError if the service closed instead."""
